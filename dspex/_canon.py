@@ -1,0 +1,58 @@
+"""Value -> canonical JSON -> hash: the identity behind cache keys, candidate ids and example ids.
+
+Identity is by content, never by `id()`: re-running a notebook cell makes new objects and the same content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pathlib
+from typing import cast
+
+import msgspec
+
+from dspex.errors import DataError
+
+
+def canonical(value: object) -> str:
+    """Return the one JSON text of a value: keys sorted, no white space.
+
+    Raises:
+        DataError: a part of the value has no JSON form.
+
+    Example:
+        >>> canonical({"b": 1, "a": [True, None]})
+        '{"a":[true,null],"b":1}'
+    """
+    try:
+        return msgspec.json.encode(value, enc_hook=_plain, order="deterministic").decode()
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise DataError(f"`{type(value).__name__}` holds a part that has no JSON form: {exc}") from None
+
+
+def digest(value: object) -> str:
+    """Return the SHA-256 of the canonical text, in hex.
+
+    Example:
+        >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+        True
+    """
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def to_builtins(value: object) -> object:
+    """Return the value as plain JSON types: dict, list, str, int, float, bool, None."""
+    return cast(object, msgspec.json.decode(canonical(value)))
+
+
+def _plain(value: object) -> object:
+    for method in ("model_dump", "toDict"):
+        dump = getattr(value, method, None)
+        if callable(dump):
+            return dump(mode="json") if method == "model_dump" else dump()
+    if isinstance(value, pathlib.PurePath):
+        return str(value)
+    item = getattr(value, "item", None)
+    if callable(item) and type(value).__module__ == "numpy":
+        return item()
+    raise TypeError(f"no JSON form for `{type(value).__module__}.{type(value).__qualname__}`")

@@ -1,0 +1,211 @@
+"""The one background thread with the one event loop, and the only bridges between sync and async.
+
+Async code is written once. `drive` runs it for a sync caller in the caller's own thread; whatever truly waits
+(network, timers, limits) passes through `hop`, which takes that part to the host loop. A cache hit or an
+in-process model therefore costs no change of thread. Nobody else starts a thread or a loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextvars
+import os
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from dspex.errors import ProgramError
+
+T = TypeVar("T")
+WORKERS = 64
+"""Threads for users' plain functions: as many as may wait for a model at once."""
+
+
+class _Local(threading.local):
+    driving = 0
+
+
+_local = _Local()
+
+
+class Host:
+    """The loop's owner; started at first use, again after a fork."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pool: concurrent.futures.ThreadPoolExecutor | None = None
+        self._closing: list[Callable[[], Awaitable[None]]] = []
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop, running."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            return loop
+        with self._lock:
+            if self._loop is None or self._loop.is_closed():
+                self._loop = self._start()
+            return self._loop
+
+    @property
+    def pool(self) -> concurrent.futures.ThreadPoolExecutor:
+        """Threads for users' plain functions."""
+        with self._lock:
+            if self._pool is None:
+                self._pool = concurrent.futures.ThreadPoolExecutor(WORKERS, thread_name_prefix="dspex-worker")
+            return self._pool
+
+    def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Have `close` awaited on the loop when the process ends."""
+        self._closing.append(close)
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        ready = threading.Event()
+
+        def serve() -> None:
+            asyncio.set_event_loop(loop)
+            loop.call_soon(ready.set)
+            loop.run_forever()
+
+        # An empty context: work brings its own, and nothing of the first caller's may leak into all others.
+        context = contextvars.Context()
+        threading.Thread(target=context.run, args=(serve,), name="dspex-host", daemon=True).start()
+        ready.wait()
+        return loop
+
+    def shut_down(self, grace: float = 1.0) -> None:
+        """Close what is open and stop the loop; at process end."""
+        loop, self._loop = self._loop, None
+        if loop is None or loop.is_closed() or not loop.is_running():
+            return
+
+        async def finish() -> None:
+            for close in self._closing:
+                await close()
+
+        future = asyncio.run_coroutine_threadsafe(finish(), loop)
+        concurrent.futures.wait([future], timeout=grace)
+        loop.call_soon_threadsafe(loop.stop)
+
+    def forget(self) -> None:
+        """Drop all after a fork: threads do not live on in the child."""
+        self.__init__()  # type: ignore[misc]  # the same object must start afresh, others hold it
+
+
+_host = Host()
+atexit.register(_host.shut_down)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_host.forget)
+
+
+def loop() -> asyncio.AbstractEventLoop:
+    """Return the host loop, running."""
+    return _host.loop
+
+
+def on_close(close: Callable[[], Awaitable[None]]) -> None:
+    """Have `close` awaited on the host loop when the process ends."""
+    _host.on_close(close)
+
+
+def on_host() -> bool:
+    """Tell whether this code runs on the host loop's own thread."""
+    try:
+        return asyncio.get_running_loop() is _host._loop
+    except RuntimeError:
+        return False
+
+
+def submit(coro: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+    """Start a coroutine on the host loop, in a copy of the caller's context."""
+    return asyncio.run_coroutine_threadsafe(coro, _host.loop)
+
+
+def block(future: concurrent.futures.Future[T]) -> T:
+    """Wait in this thread; Ctrl-C cancels what is waited for."""
+    try:
+        while True:
+            done, _ = concurrent.futures.wait([future], timeout=0.5)
+            if done:
+                return future.result()
+    except KeyboardInterrupt:
+        future.cancel()
+        raise
+
+
+def drive(coro: Coroutine[Any, Any, T], what: str = "this") -> T:
+    """Run a coroutine to its end in the caller's thread; only what passes `hop` leaves the thread.
+
+    Args:
+        coro: waits for nothing but `hop` and `in_worker`.
+        what: the caller's name for it, for the error.
+
+    Raises:
+        ProgramError: called on the host loop's own thread, where waiting would stop the loop.
+    """
+    if on_host() and not _local.driving:
+        coro.close()
+        raise ProgramError(f"{what} was called on dspex's own event loop; write `await` with its async form.")
+    _local.driving += 1
+    try:
+        coro.send(None)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]  # StopIteration is not generic
+    finally:
+        _local.driving -= 1
+    coro.close()
+    raise ProgramError(f"{what} waited for something outside of dspex; call its async form with `await`.")
+
+
+class _Portal:
+    """The sync bridge for coroutines that need a loop all the way."""
+
+    def run(self, coro: Coroutine[Any, Any, T], what: str = "this") -> T:
+        """Run on the host loop and wait in this thread."""
+        if on_host():
+            coro.close()
+            raise ProgramError(f"{what} was called on dspex's own event loop; write `await` with its async form.")
+        return block(submit(coro))
+
+
+portal = _Portal()
+
+
+async def hop(coro: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the host loop from wherever the caller is, and return what it returns."""
+    if _local.driving:
+        return block(submit(coro))
+    if on_host():
+        return await coro
+    return await asyncio.wrap_future(submit(coro))
+
+
+async def in_worker(fn: Callable[..., T], *args: object) -> T:
+    """Run a user's plain function where it may block: in a worker thread, with the caller's context."""
+    if _local.driving:
+        depth, _local.driving = _local.driving, 0
+        try:
+            return fn(*args)
+        finally:
+            _local.driving = depth
+    context = contextvars.copy_context()
+    running = asyncio.get_running_loop()
+    return await running.run_in_executor(_host.pool, lambda: context.run(fn, *args))
+
+
+def release(future: asyncio.Future[None]) -> None:
+    """Let whoever awaits the future go on; called on its loop, harmless where it was cancelled meanwhile."""
+    if not future.done():
+        future.set_result(None)
+
+
+def spawn(name: str, fn: Callable[[], None]) -> threading.Thread:
+    """Start a daemon thread that runs `fn` in a copy of the caller's context."""
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(fn,), name=f"dspex-{name}", daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,277 @@
+"""Example and Prediction: a row of named values, and a program's answer.
+
+Values live in one dict; attributes and items read the same place, as in DSPy. A field may be called `keys` or
+`items`: items win, the method stays reachable through the class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Self
+
+from dspex import _canon
+from dspex.errors import DataError, nearest
+
+
+class Example:
+    """One row of data: fields by name, and which of them are inputs.
+
+    Args:
+        base: another example or a mapping to start from.
+        **fields: values by field name; they win over `base`.
+
+    Raises:
+        AttributeError, KeyError: a field is asked for that is not there.
+        DataError: `with_inputs` names a field that is not there.
+
+    Example:
+        >>> row = Example(question="1 + 1?", answer="2").with_inputs("question")
+        >>> row.inputs(), row.labels().answer
+        (Example({'question': '1 + 1?'}) (input_keys={'question'}), '2')
+    """
+
+    __slots__ = ("_inputs", "_store")
+
+    def __init__(self, base: Example | Mapping[str, Any] | None = None, /, **fields: Any) -> None:
+        store: dict[str, Any] = {}
+        inputs: frozenset[str] | None = None
+        if "base" in fields and base is None and isinstance(fields["base"], (Example, Mapping)):
+            base = fields.pop("base")
+        if isinstance(base, Example):
+            store.update(base._store)
+            inputs = base._inputs
+        elif base is not None:
+            store.update(base)
+        store.update(fields)
+        object.__setattr__(self, "_store", store)
+        object.__setattr__(self, "_inputs", inputs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        try:
+            return self._store[name]
+        except KeyError:
+            raise AttributeError(
+                f"`{type(self).__name__}` has no field `{name}`.{nearest(name, self._store)} "
+                f"It has: {', '.join(self._store) or 'none'}."
+            ) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._store[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        if name not in self._store:
+            raise AttributeError(name)
+        del self._store[name]
+
+    def __getitem__(self, name: str) -> Any:
+        return self._store[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._store[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self._store[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._store
+
+    def __len__(self) -> int:
+        return len(self.keys())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict(self._store))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Example) and self._store == other._store
+
+    def __hash__(self) -> int:
+        return hash(tuple(sorted((k, repr(v)) for k, v in self._store.items())))
+
+    def __repr__(self) -> str:
+        shown = f"{type(self).__name__}({dict(self.items())!r})"
+        return shown if self._inputs is None else f"{shown} (input_keys={set(self._inputs)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), dict(self._store), self._inputs))
+
+    def keys(self, include_dspy: bool = False) -> list[str]:
+        """Return the field names; names that begin with `dspy_` are hidden unless asked for."""
+        return [k for k in self._store if include_dspy or not k.startswith("dspy_")]
+
+    def values(self, include_dspy: bool = False) -> list[Any]:
+        """Return the values in the order of `keys`."""
+        return [self._store[k] for k in self.keys(include_dspy)]
+
+    def items(self, include_dspy: bool = False) -> list[tuple[str, Any]]:
+        """Return (name, value) pairs."""
+        return [(k, self._store[k]) for k in self.keys(include_dspy)]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a field's value, or the default where it is not there."""
+        return self._store.get(name, default)
+
+    def with_inputs(self, *names: str) -> Self:
+        """Return a copy that knows which fields are inputs."""
+        missing = [n for n in names if n not in self._store]
+        if missing:
+            raise DataError(
+                f"`with_inputs`: the example has no field `{missing[0]}`.{nearest(missing[0], self._store)} "
+                f"It has: {', '.join(self._store) or 'none'}."
+            )
+        return self._copy(self._store, frozenset(names))
+
+    @property
+    def input_keys(self) -> frozenset[str] | None:
+        """Names of the inputs; None where `with_inputs` was not called."""
+        inputs: frozenset[str] | None = self._inputs
+        return inputs
+
+    def inputs(self) -> Self:
+        """Return the inputs alone.
+
+        Raises:
+            DataError: nobody said which fields are inputs.
+        """
+        if self._inputs is None:
+            fields = ", ".join(self._store)
+            raise DataError(
+                f"This example does not say which of its fields are inputs; write `.with_inputs(...)` with some of: "
+                f"{fields}."
+            )
+        return self._copy({k: v for k, v in self._store.items() if k in self._inputs}, self._inputs)
+
+    def labels(self) -> Self:
+        """Return all fields that are not inputs."""
+        inputs = self.inputs()._store
+        return self._copy({k: v for k, v in self._store.items() if k not in inputs}, None)
+
+    def copy(self, **changes: Any) -> Self:
+        """Return a copy with some fields changed."""
+        return self._copy({**self._store, **changes}, self._inputs)
+
+    def without(self, *names: str) -> Self:
+        """Return a copy that lacks these fields."""
+        inputs = None if self._inputs is None else self._inputs - set(names)
+        return self._copy({k: v for k, v in self._store.items() if k not in names}, inputs)
+
+    def toDict(self) -> dict[str, Any]:
+        """Return the fields as a dict, nested examples too."""
+        return {k: _plain(v) for k, v in self._store.items()}
+
+    @property
+    def digest(self) -> str:
+        """Ten hex digits that name this content, the same in every process."""
+        return _canon.digest(self._store)[:10]
+
+    def _copy(self, store: Mapping[str, Any], inputs: frozenset[str] | None) -> Self:
+        other = type(self)()
+        object.__setattr__(other, "_store", dict(store))
+        object.__setattr__(other, "_inputs", inputs)
+        return other
+
+
+class Prediction(Example):
+    """What a program answered: its output fields, and the other completions where several were asked for.
+
+    Example:
+        >>> Prediction(answer="4").answer
+        '4'
+    """
+
+    __slots__ = ("_completions", "_usage")
+
+    def __init__(self, base: Example | Mapping[str, Any] | None = None, /, **fields: Any) -> None:
+        super().__init__(base, **fields)
+        object.__setattr__(self, "_completions", None)
+        object.__setattr__(self, "_usage", {})
+
+    @classmethod
+    def from_completions(cls, completions: Iterable[Mapping[str, Any]]) -> Self:
+        """Build a prediction from several completions; its own fields are those of the first."""
+        rows = [dict(row) for row in completions]
+        prediction = cls(**rows[0])
+        object.__setattr__(prediction, "_completions", Completions(rows))
+        return prediction
+
+    @property
+    def completions(self) -> Completions:
+        """All completions, the first one included."""
+        return self._completions or Completions([dict(self._store)])
+
+    def get_lm_usage(self) -> dict[str, Any]:
+        """Return tokens by model, where `track_usage` was on."""
+        return dict(self._usage)
+
+    def __float__(self) -> float:
+        return float(self._score())
+
+    def __lt__(self, other: object) -> bool:
+        return self._score() < float(other)  # type: ignore[arg-type]  # a number or a scored prediction
+
+    def __le__(self, other: object) -> bool:
+        return self._score() <= float(other)  # type: ignore[arg-type]
+
+    def __gt__(self, other: object) -> bool:
+        return self._score() > float(other)  # type: ignore[arg-type]
+
+    def __ge__(self, other: object) -> bool:
+        return self._score() >= float(other)  # type: ignore[arg-type]
+
+    def __repr__(self) -> str:
+        fields = ",\n    ".join(f"{k}={v!r}" for k, v in self.items())
+        return f"Prediction(\n    {fields}\n)"
+
+    def _score(self) -> float:
+        if "score" not in self._store:
+            raise AttributeError(
+                "This prediction has no `score`; only a metric's result compares as a number."
+            )
+        return float(self._store["score"])
+
+
+class Completions:
+    """Several answers to one question, by row or by field.
+
+    Example:
+        >>> two = Completions([{"answer": "4"}, {"answer": "5"}])
+        >>> len(two), two.answer
+        (2, ['4', '5'])
+    """
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        self._rows = [dict(row) for row in rows]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, key: int | str) -> Any:
+        return Prediction(**self._rows[key]) if isinstance(key, int) else [row[key] for row in self._rows]
+
+    def __getattr__(self, name: str) -> list[Any]:
+        if name.startswith("_") or not all(name in row for row in self._rows):
+            raise AttributeError(name)
+        return [row[name] for row in self._rows]
+
+    def items(self) -> list[tuple[str, list[Any]]]:
+        """Return (field, values) pairs."""
+        return [(name, self[name]) for name in (self._rows[0] if self._rows else {})]
+
+    def __repr__(self) -> str:
+        return f"Completions({self._rows!r})"
+
+
+def _rebuild(cls: type[Example], store: dict[str, Any], inputs: frozenset[str] | None) -> Example:
+    return cls()._copy(store, inputs)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Example):
+        return value.toDict()
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    dump = getattr(value, "model_dump", None)
+    return dump(mode="json") if callable(dump) else value

@@ -1,0 +1,144 @@
+"""Starting a run over a program: what is checked first, in the caller's thread, and what is frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dspex import settings as _settings
+from dspex.data.example import Example
+from dspex.errors import DataError, ProgramError
+from dspex.events.event import RunKind
+from dspex.lm.lm import LM
+from dspex.modules.module import Module
+from dspex.modules.predict import Predict
+from dspex.runs import run as _run
+from dspex.runs.engine import Kept, Plan, Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a caller wants run."""
+
+    program: Module
+    work: RunKind
+    method: str
+    metric: str = ""
+    budget: float | None = None
+    seed: int | None = None
+    name: str | None = None
+    planned: int | None = None
+    sizes: dict[str, int]
+
+
+def launch(order: Order, work: Work) -> _run.Run:
+    """Start the work as a run that keeps the settings of this moment.
+
+    Raises:
+        SettingsError: no model is set, or the budget allows nothing.
+        JournalError: runs cannot be kept on disk.
+    """
+    frozen = _settings.current()
+    models = _models(order.program)
+    plan = Plan(
+        name=order.name or program_name(order.program),
+        work=order.work,
+        method=order.method,
+        metric=order.metric,
+        models=tuple(dict.fromkeys(lm.model for lm in models)),
+        practice=any(lm.practice for lm in models),
+        budget_usd=order.budget,
+        seed=frozen.seed if order.seed is None else order.seed,
+        sizes=order.sizes,
+        planned=order.planned,
+    )
+
+    def fixed(kept: Kept) -> Any:
+        with _settings.fixed(frozen):
+            return work(kept)
+
+    return _run.start(plan, fixed)
+
+
+def program_name(program: Module) -> str:
+    """Return what a person would call the program: its signature's name, or its class's."""
+    predictors = program.predictors()
+    if len(predictors) == 1 and (program is predictors[0] or program.native_async):
+        spec = predictors[0].signature.spec
+        if spec.name != "StringSignature":
+            return spec.name
+        outputs = [field.name for field in spec.outputs if field.name != "reasoning"]
+        return f"{', '.join(f.name for f in spec.inputs)} -> {', '.join(outputs)}"
+    return type(program).__name__
+
+
+def check_program(program: object, what: str = "program") -> Module:
+    """Return the program if it is one.
+
+    Raises:
+        ProgramError: it is a class, a signature, or something else.
+    """
+    if isinstance(program, Module):
+        return program
+    if isinstance(program, type) and issubclass(program, Module):
+        raise ProgramError(
+            f"`{what}` is the class `{program.__name__}`; make a program of it: `{program.__name__}()`."
+        )
+    if isinstance(program, (str, type)):
+        raise ProgramError(f"`{what}` is a signature; make a program of it, such as `dspex.Predict({what})`.")
+    raise ProgramError(f"`{what}` takes a dspex program (a Module), not `{type(program).__name__}`.")
+
+
+def check_examples(examples: Iterable[Any] | None, what: str) -> list[Example]:
+    """Return the examples as a list if there are any and each says which fields are inputs.
+
+    Raises:
+        DataError: none, or one that is no Example or does not name its inputs.
+    """
+    if examples is None or isinstance(examples, (str, bytes, dict)) or not isinstance(examples, Iterable):
+        kind = "nothing" if examples is None else f"a {type(examples).__name__}"
+        raise DataError(f"`{what}` takes a list of examples, not {kind}.")
+    rows = list(examples)
+    if not rows:
+        raise DataError(f"`{what}` is empty: give at least one `dspex.Example(...).with_inputs(...)`.")
+    for index, row in enumerate(rows):
+        if not isinstance(row, Example):
+            raise DataError(
+                f"`{what}[{index}]` is a {type(row).__name__}, not an Example; "
+                f"`dspex.datasets.from_records(rows, inputs=[...])` makes examples of plain rows."
+            )
+        if row.input_keys is None:
+            fields = ", ".join(row.keys())
+            raise DataError(
+                f"`{what}[{index}]` does not say which of its fields ({fields}) are inputs; "
+                f"write `.with_inputs(...)`."
+            )
+    return rows
+
+
+def check_inputs(program: Module, examples: Sequence[Example], what: str) -> None:
+    """Refuse examples whose inputs a single-predictor program cannot take, before anything is spent.
+
+    Raises:
+        DataError: an input is missing or unknown.
+    """
+    predictors: list[Predict] = program.predictors()
+    if len(predictors) != 1 or not program.native_async:
+        return  # only its code knows what a program of several parts takes
+    spec = predictors[0].signature.spec
+    needed = {field.name for field in spec.inputs if field.required}
+    for index, row in enumerate(examples):
+        keys = row.input_keys or frozenset()
+        if missing := sorted(needed - keys):
+            raise DataError(
+                f"`{what}[{index}]` lacks the input `{missing[0]}` of `{spec.name}`; "
+                f"its inputs are: {', '.join(sorted(keys)) or 'none'}."
+            )
+
+
+def _models(program: Module) -> list[LM]:
+    own = [predictor.lm for predictor in program.predictors()]
+    if any(lm is None for lm in own) or not own:
+        return [_settings.required_lm(), *(lm for lm in own if lm is not None)]
+    return [lm for lm in own if lm is not None]

@@ -1,0 +1,94 @@
+"""Numbers every event once and hands it to all sinks, in order.
+
+A sink is called under the bus's lock and must only append: the journal, a run's feed, a listener's queue.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from typing import Protocol
+
+from msgspec.structs import force_setattr
+
+from dspex import _clock
+from dspex.events.event import LIVE_ONLY, AnyEvent, Event
+
+
+class Sink(Protocol):
+    """Takes events without waiting."""
+
+    def take(self, event: AnyEvent) -> None:
+        """Append the event to a queue."""
+        ...
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Tell whether events of this kind should be made at all."""
+        ...
+
+    @property
+    def full(self) -> bool:
+        """Whether emitters should wait before they emit more."""
+        ...
+
+    def wait_for_room(self) -> None:
+        """Hold the emitter until there is room."""
+        ...
+
+
+class Bus:
+    """The one bus of the process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._sinks: tuple[Sink, ...] = ()
+        self._seq: defaultdict[str, int] = defaultdict(int)
+        self._wanted: dict[type[Event], bool] = {}
+
+    def emit(self, event: Event, *, run: str = "", span: str = "", parent: str = "") -> None:
+        """Number the event and hand it on.
+
+        Events are made fresh by their emitter and belong to the bus from here on, so it completes them in place
+        instead of copying each.
+        """
+        with self._lock:
+            force_setattr(event, "time", _clock.now())
+            force_setattr(event, "run", run)
+            force_setattr(event, "span", span)
+            force_setattr(event, "parent", parent)
+            if not isinstance(event, LIVE_ONLY):
+                self._seq[run] += 1
+                force_setattr(event, "seq", self._seq[run])
+            for sink in self._sinks:
+                sink.take(event)  # type: ignore[arg-type]  # every concrete Event is in AnyEvent; a test holds it
+            crowded = [sink for sink in self._sinks if sink.full]
+        for sink in crowded:
+            sink.wait_for_room()
+
+    def attach(self, sink: Sink) -> None:
+        """Have the sink take every event from now on."""
+        with self._lock:
+            self._sinks = (*self._sinks, sink)
+            self._wanted = {}
+
+    def detach(self, sink: Sink) -> None:
+        """Hand the sink nothing more."""
+        with self._lock:
+            self._sinks = tuple(s for s in self._sinks if s is not sink)
+            self._wanted = {}
+
+    def wanted(self, kind: type[Event]) -> bool:
+        """Tell whether anybody listens to this kind, so that costly events are made only then."""
+        known = self._wanted.get(kind)
+        if known is None:
+            known = any(sink.wants(kind) for sink in self._sinks)
+            self._wanted[kind] = known
+        return known
+
+    def close_run(self, run: str) -> None:
+        """Forget a run's numbering once it is over."""
+        with self._lock:
+            self._seq.pop(run, None)
+
+
+bus = Bus()

@@ -1,0 +1,63 @@
+"""Answer again what was answered before, and ask once what is asked many times at once.
+
+A hit is found in the caller's own thread; only a miss goes on to the host loop. Errors, truncated and filtered
+answers are never kept: asking again may do better.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from dspex import _canon, _host
+from dspex.lm.messages import Request, Response
+from dspex.lm.store import Store, default_store
+from dspex.lm.transport import Transport
+
+VERSION = "1"
+"""Part of every key; raised when the meaning of a request or the form of an answer changes."""
+
+
+class Cached:
+    """A Transport that remembers another one's answers.
+
+    Args:
+        transport: who answers what is not known.
+        store: where answers are kept; None for the process's own, opened at first use.
+        place: what besides the request decides the answer: the endpoint's address.
+    """
+
+    def __init__(self, transport: Transport, store: Store | None = None, *, place: str = "") -> None:
+        self._transport = transport
+        self._store = store
+        self._place = place
+
+    def key(self, request: Request) -> str:
+        """Return the request's key: version, place and request, never a secret."""
+        return _canon.digest([VERSION, self._place, request])
+
+    def peek(self, request: Request) -> Response | None:
+        """Return the answer kept for this request, cached and free; None where there is none."""
+        return self._kept().get(self.key(request))
+
+    async def send(self, request: Request) -> Response:
+        """Answer from what is kept, or ask."""
+        return self.peek(request) or await self.fetch(request)
+
+    async def fetch(self, request: Request) -> Response:
+        """Ask, together with whoever asks the same right now, and keep the answer; after a `peek` in vain."""
+        key, store = self.key(request), self._kept()
+        response, shared = await _host.hop(store.flights.join(key, lambda: self._ask(key, request, store)))
+        return msgspec.structs.replace(response, cost=0.0, cached=True) if shared else response
+
+    async def _ask(self, key: str, request: Request, store: Store) -> Response:
+        # Between a caller's look and its turn on the loop, another's flight may have landed.
+        known = store.memory.get(key)
+        if known is not None:
+            return known
+        response = await self._transport.send(request)
+        if all(choice.finish in ("stop", "tool_calls") for choice in response.choices):
+            await _host.in_worker(store.put, key, response)
+        return response
+
+    def _kept(self) -> Store:
+        return self._store if self._store is not None else default_store()

@@ -1,0 +1,133 @@
+"""Speak to any OpenAI-compatible endpoint: one request, one answer, no retries, no SDK.
+
+Every failure becomes one of our errors here. It is raised outside of the handler that met it, so that no chain
+leads to an object that holds a header; the key itself lives in no local variable of a frame that raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+
+import msgspec
+
+from dspex.errors import LMError
+from dspex.lm import http
+from dspex.lm.failures import Caller, broken, failure, missing_key, retry_after_seconds, timed_out, unreadable
+from dspex.lm.messages import Request, Response
+from dspex.lm.providers import Route
+from dspex.lm.secret import Secret, public_url
+from dspex.lm.wire import NoAnswerError, body_of, response_of
+
+
+class DirectTransport:
+    """A Transport to one endpoint.
+
+    Args:
+        route: where the model lives.
+        api_key: the key; None to read the provider's environment variable at each call.
+        timeout: seconds for one try, from connecting to the last byte.
+        headers: further headers, such as a gateway's own; values never show.
+    """
+
+    def __init__(
+        self,
+        route: Route,
+        *,
+        api_key: Secret | None = None,
+        timeout: float = 60.0,
+        headers: Mapping[str, Secret] | None = None,
+    ) -> None:
+        self._route = route
+        self._api_key = api_key
+        self._timeout = timeout
+        self._headers = dict(headers or {})
+
+    def __repr__(self) -> str:
+        return f"DirectTransport({self._route.model!r} at {public_url(self._route.base)!r})"
+
+    async def send(self, request: Request) -> Response:
+        """Answer one request, once; on the host loop.
+
+        Raises:
+            LMError: what the status, the connection or the body stands for.
+        """
+        answer = await self._exchange(request, self._caller(request.model))
+        if isinstance(answer, LMError):
+            raise answer
+        if answer is None:
+            raise asyncio.CancelledError
+        return answer
+
+    async def _exchange(self, request: Request, caller: Caller) -> Response | LMError | None:
+        """Ask and read; None where the task was cancelled, whose own error would show the frames below."""
+        if self._route.needs_key and not self._key() and not self._headers:
+            return missing_key(caller, self._route.keys)
+        session = await http.session()
+        import aiohttp
+
+        try:
+            async with session.post(
+                f"{self._route.base}/chat/completions",
+                data=body_of(request, self._route.model),
+                headers=self._reveal(),
+                proxy=http.proxy_for(self._route.base),
+                timeout=aiohttp.ClientTimeout(total=self._timeout),
+                # A redirect would carry key and prompt to an address nobody chose.
+                allow_redirects=False,
+            ) as reply:
+                body = await reply.read()
+                status, wait = reply.status, retry_after_seconds(reply.headers.get("Retry-After"))
+        except TimeoutError:
+            return timed_out(caller, self._timeout)
+        except (aiohttp.ClientError, OSError, ValueError) as exc:
+            return broken(caller, str(exc) or type(exc).__name__)
+        except asyncio.CancelledError:
+            return None
+        if status != 200:
+            return failure(caller, status, body.decode("utf-8", "replace"), retry_after=wait)
+        try:
+            return response_of(body)
+        except NoAnswerError as exc:
+            return _error_in_answer(caller, body, str(exc))
+
+    def _caller(self, model: str) -> Caller:
+        key = self._key()
+        name = self._route.keys[0] if self._route.keys else ""
+        return Caller(
+            model=model,
+            provider=self._route.provider,
+            hint=f"check {name} or pass api_key=" if name else "pass api_key=",
+            secrets=(*self._headers.values(), *(() if key is None else (key,))),
+        )
+
+    def _key(self) -> Secret | None:
+        if self._api_key is not None:
+            return self._api_key
+        found = (os.environ.get(name, "").strip() for name in self._route.keys)
+        return next((Secret(value) for value in found if value), None)
+
+    def _reveal(self) -> dict[str, str]:
+        headers = {"Content-Type": "application/json"}
+        if key := self._key():
+            headers["Authorization"] = f"Bearer {key.reveal()}"
+        return headers | {name: value.reveal() for name, value in self._headers.items()}
+
+
+class _Code(msgspec.Struct):
+    code: object = None
+
+
+class _Refusal(msgspec.Struct):
+    error: _Code
+
+
+def _error_in_answer(caller: Caller, body: bytes, why: str) -> LMError:
+    """Read a status-200 answer that is no completion: some gateways put an error into it."""
+    try:
+        code = msgspec.json.decode(body, type=_Refusal).error.code
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return unreadable(caller, why)
+    status = code if isinstance(code, int) and 400 <= code < 600 else 500
+    return failure(caller, status, body.decode("utf-8", "replace"))

@@ -1,0 +1,130 @@
+"""What a call costs and that it happened: sets money aside before, books it after, tells the bus both.
+
+The outermost wrapper, so that every way a call can end passes here once: answered, from the cache, failed, cut.
+It also takes the one hop to the host loop, below which everything may wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from dspex import _clock, _host
+from dspex.errors import Interruption, LMError
+from dspex.events.event import LMEnd, LMStart
+from dspex.lm.cache import Cached
+from dspex.lm.messages import Request, Response
+from dspex.lm.prices import Price, most_tokens, price_of
+from dspex.lm.transport import Transport
+from dspex.scope.budget import Reservation
+from dspex.scope.scope import Scope, current
+
+USUAL_MAX_TOKENS = 1024
+"""What an answer is taken to need at most where the request sets no limit."""
+
+
+class Meter:
+    """A Transport that prices another one's answers.
+
+    Args:
+        transport: who answers; a `Cached` is asked for a kept answer first, which is free and starts nothing.
+        model: the name that events carry.
+        price: the user's own; None to take the provider's word or the table's.
+    """
+
+    def __init__(self, transport: Transport, model: str, price: Price | None = None) -> None:
+        self._transport = transport
+        self._model = model
+        self._own = price
+
+    async def send(self, request: Request) -> Response:
+        """Answer one request; its cost is in the answer and in the books.
+
+        Raises:
+            BudgetExceeded: the most it may cost does not fit under the cap.
+            Interruption: the run was asked to end.
+        """
+        scope = current()
+        if isinstance(self._transport, Cached):
+            kept = self._transport.peek(request)
+            if kept is not None:
+                self._end(scope, cached=True)
+                return kept
+        scope.cancel.check()
+        reservation = await self._reserve(scope, request)
+        try:
+            return await self._measured(scope, request, reservation)
+        finally:
+            # What no answer settled was not spent.
+            reservation.settle(0.0)
+
+    async def _measured(self, scope: Scope, request: Request, reservation: Reservation) -> Response:
+        scope.emit(LMStart(model=self._model, role=scope.role))
+        started = _clock.monotonic()
+        try:
+            response = await _host.hop(scope.cancel.guard(self._ask(request)))
+        except BaseException as exc:  # whatever ends a call, it must not stay in flight in the books
+            self._end(scope, seconds=_clock.monotonic() - started, error=_kind(exc))
+            raise
+        seconds = _clock.monotonic() - started
+        if response.cached:
+            # Somebody else asked the same at the same time, and pays for it.
+            self._end(scope, seconds=seconds)
+            return response
+        response = msgspec.structs.replace(response, cost=self._cost(response))
+        # Where the cost is not known, what was set aside stands for it, so that a cap holds.
+        reservation.settle(reservation.usd if response.cost is None else response.cost)
+        self._end(scope, response, seconds=seconds)
+        return response
+
+    async def _ask(self, request: Request) -> Response:
+        if isinstance(self._transport, Cached):
+            return await self._transport.fetch(request)
+        return await self._transport.send(request)
+
+    async def _reserve(self, scope: Scope, request: Request) -> Reservation:
+        price = self._own or price_of(self._model)
+        limit = USUAL_MAX_TOKENS if request.max_tokens is None else request.max_tokens
+        usd = 0.0 if price is None else price.of(most_tokens(request.messages, limit, request.n))
+        return await scope.budget.areserve(usd) if scope.patient else scope.budget.reserve(usd)
+
+    def _cost(self, response: Response) -> float | None:
+        if self._own is None and response.cost is not None:
+            return response.cost
+        price = self._own or price_of(self._model)
+        # No prompt has no tokens: an endpoint that counts none tells nothing about the cost.
+        return price.of(response.usage) if price is not None and response.usage.prompt_tokens else None
+
+    def _end(
+        self,
+        scope: Scope,
+        answer: Response | None = None,
+        *,
+        seconds: float = 0.0,
+        cached: bool = False,
+        error: str = "",
+    ) -> None:
+        """Book the end of a call; `answer` is given where one was paid for."""
+        cost = 0.0 if answer is None else answer.cost
+        scope.tally.add(cost or 0.0)
+        scope.emit(
+            LMEnd(
+                model=self._model,
+                role=scope.role,
+                prompt_tokens=answer.usage.prompt_tokens if answer else 0,
+                completion_tokens=answer.usage.completion_tokens if answer else 0,
+                cost=cost or 0.0,
+                priced=cost is not None,
+                cached=cached,
+                seconds=seconds,
+                error=error,
+            )
+        )
+
+
+def _kind(exc: BaseException) -> str:
+    if isinstance(exc, LMError):
+        return exc.kind
+    cut = isinstance(exc, (Interruption, asyncio.CancelledError, KeyboardInterrupt, GeneratorExit))
+    return "cancelled" if cut else "error"

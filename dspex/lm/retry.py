@@ -1,0 +1,59 @@
+"""Try again what may succeed later: the one layer that does; no SDK below retries on its own.
+
+Exponential backoff with full jitter; a provider's Retry-After is taken at its word.
+"""
+
+from __future__ import annotations
+
+import random
+
+from dspex import _clock
+from dspex.errors import LMError
+from dspex.events.event import LMRetry
+from dspex.lm.messages import Request, Response
+from dspex.lm.transport import Transport
+from dspex.scope.scope import current
+
+BASE_SECONDS = 0.5
+LONGEST_BACKOFF = 30.0
+PATIENCE = 120.0
+"""A provider that asks for a longer wait than this gets none: the error goes to the caller, who can decide."""
+
+
+class Retry:
+    """A Transport that asks another one again where its error is one of waiting.
+
+    Args:
+        transport: who answers.
+        num_retries: how often to try again after the first time.
+        rng: where the jitter comes from; not the run's own, whose draws must not depend on the network.
+    """
+
+    def __init__(
+        self, transport: Transport, *, num_retries: int = 3, rng: random.Random | None = None
+    ) -> None:
+        self._transport = transport
+        self._num_retries = num_retries
+        self._rng = rng or random.Random()
+
+    async def send(self, request: Request) -> Response:
+        """Answer the request, or raise the last error."""
+        attempt = 0
+        while True:
+            try:
+                return await self._transport.send(request)
+            except LMError as error:
+                attempt += 1
+                if not error.retryable or attempt > self._num_retries or error.retry_after > PATIENCE:
+                    raise
+                kind, asked = error.kind, error.retry_after
+            await self._wait(request.model, kind, attempt, asked)
+
+    async def _wait(self, model: str, kind: str, attempt: int, asked: float) -> None:
+        scope = current()
+        # A run that was asked to end pays for no further try.
+        scope.cancel.check()
+        jitter = self._rng.uniform(0.0, min(LONGEST_BACKOFF, BASE_SECONDS * 2 ** (attempt - 1)))
+        wait = asked + min(jitter, BASE_SECONDS) if asked else jitter
+        scope.emit(LMRetry(model=model, role=scope.role, error=kind, attempt=attempt, wait=wait))
+        await _clock.sleep(wait)

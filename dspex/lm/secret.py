@@ -1,0 +1,105 @@
+"""Keys that never show: a holder that masks its value, and a filter for texts that came from outside.
+
+Apart because both transports, the LM's repr and its saved state must agree on what a secret is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from typing import NoReturn
+
+from dspex.errors import SettingsError
+
+MASK = "***"
+TEXT_LIMIT = 500
+"""Characters of a provider's own words that an error may carry."""
+
+_PATTERNS = re.compile(
+    r"(?i:\bbearer\s+[^\s\"',;]+)"
+    r"|(?<![A-Za-z0-9])(?:sk|pk|rk|gsk|xai|pplx|nvapi|csk|r8|hf)[-_][A-Za-z0-9_\-*.]{6,}"
+    r"|\bAKIA[A-Z0-9]{12,}"
+    r"|\bAIza[A-Za-z0-9_\-]{10,}"
+    r"|(?i:(?<=[?&]key=)[^&\s\"']+|(?<=[?&]api_key=)[^&\s\"']+)"
+)
+_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
+_CREDENTIAL = re.compile(
+    r"(?:_key|_token|_secret|_password|_credentials|_access_key_id)$|^(?:password|credentials)$"
+)
+_NO_CREDENTIAL = frozenset({"prompt_cache_key"})
+_KEY_IN_ENV = re.compile(r"_(?:API_?KEY|TOKEN|SECRET|SECRET_ACCESS_KEY)$")
+
+
+class Secret:
+    """Holds a key; only `reveal()` gives it out.
+
+    It has no stored form: whoever saves an LM saves everything but this.
+
+    Example:
+        >>> Secret("sk-123456")
+        Secret('***')
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the key itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK!r})"
+
+    __str__ = __repr__
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise SettingsError(
+            "Keys are not stored. Set the provider's environment variable where the LM is loaded."
+        )
+
+
+def is_credential(name: str) -> bool:
+    """Tell whether an LM option of this name holds a secret, such as `aws_session_token`."""
+    return name not in _NO_CREDENTIAL and _CREDENTIAL.search(name) is not None
+
+
+def redact(text: str, secrets: Iterable[Secret] = (), limit: int = TEXT_LIMIT) -> str:
+    """Return a text from outside without keys and cut to `limit` characters.
+
+    Args:
+        text: a provider's words, or any text that may quote a header.
+        secrets: key values to look for besides those in the environment and what looks like a key.
+        limit: how many characters to keep.
+
+    Example:
+        >>> redact("Incorrect API key provided: sk-abcdef123456.")
+        'Incorrect API key provided: ***'
+    """
+    text = text[: limit * 20]
+    known = {secret.reveal() for secret in secrets} | _keys_in_environment()
+    for value in sorted(known, key=len, reverse=True):
+        if len(value) >= 6:
+            text = text.replace(value, MASK)
+    text = _USERINFO.sub(f"{MASK}@", _PATTERNS.sub(MASK, text))
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def public_url(url: str) -> str:
+    """Return a URL without user, password and query."""
+    return _USERINFO.sub("", url).partition("?")[0]
+
+
+def _keys_in_environment() -> set[str]:
+    return {value for name, value in os.environ.items() if value and _KEY_IN_ENV.search(name)}

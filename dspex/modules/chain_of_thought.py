@@ -1,0 +1,40 @@
+"""ChainOfThought: let the model reason before it answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dspex.data.example import Prediction
+from dspex.modules.module import Module
+from dspex.modules.predict import Predict
+from dspex.signatures.field import OutputField
+from dspex.signatures.signature import Signature, as_signature
+
+REASONING = "The steps that lead to the answer."
+
+
+class ChainOfThought(Module):
+    """Ask for a `reasoning` field before the signature's own outputs.
+
+    Args:
+        signature: a Signature class or a string such as `"question -> answer"`.
+        **config: options of every call, as for `Predict`.
+
+    Source: Wei et al. 2022, Chain-of-Thought Prompting Elicits Reasoning in Large Language Models.
+
+    Example:
+        >>> ChainOfThought("question -> answer").predict
+        Predict(question -> reasoning, answer)
+    """
+
+    native_async = True
+
+    def __init__(self, signature: str | type[Signature], **config: Any) -> None:
+        self.predict = Predict(
+            as_signature(signature).prepend("reasoning", OutputField(desc=REASONING), str), **config
+        )
+
+    async def aforward(self, **inputs: Any) -> Prediction:
+        """Ask the model."""
+        prediction: Prediction = await self.predict.acall(**inputs)
+        return prediction

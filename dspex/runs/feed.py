@@ -1,0 +1,64 @@
+"""A run's state as it grows, and whoever follows it.
+
+Events arrive here after they are on disk. A follower that takes a snapshot and subscribes in one act misses
+nothing and sees nothing twice.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from dspex.events.event import AnyEvent
+from dspex.runs.state import RunState, fold
+
+Follower = Callable[[Sequence[AnyEvent]], None]
+
+
+class Feed:
+    """Folds durable events and passes them on."""
+
+    def __init__(self, state: RunState | None = None) -> None:
+        self._lock = threading.Lock()
+        self._state = state or RunState()
+        self._followers: list[Follower] = []
+
+    def take(self, events: Sequence[AnyEvent]) -> None:
+        """Fold a batch, then hand it to all followers; on the journal's thread."""
+        with self._lock:
+            fold(events, self._state)
+            followers = list(self._followers)
+            for follower in followers:
+                follower(events)
+
+    def snapshot(self) -> bytes:
+        """Return the state as JSON."""
+        with self._lock:
+            return msgspec.json.encode(self._state)
+
+    def state(self) -> RunState:
+        """Return a copy of the state that nobody changes."""
+        return msgspec.json.decode(self.snapshot(), type=RunState)
+
+    def best(self) -> str:
+        """Return the id of the best candidate so far, "" where there is none."""
+        with self._lock:
+            return self._state.best
+
+    def follow(self, follower: Follower) -> tuple[bytes, Callable[[], None]]:
+        """Return a snapshot and have the follower called with everything after it; also return its removal.
+
+        The follower runs on the journal's thread and must only append to a queue of its own.
+        """
+        with self._lock:
+            self._followers.append(follower)
+            snapshot = msgspec.json.encode(self._state)
+
+        def leave() -> None:
+            with self._lock:
+                if follower in self._followers:
+                    self._followers.remove(follower)
+
+        return snapshot, leave

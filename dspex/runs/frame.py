@@ -1,0 +1,37 @@
+"""Candidates as a pandas DataFrame, pandas imported only when asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dspex.runs.state import CandidateView, RunState
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("id", "origin", "what", "score", "low", "high", "n", "failed", "demos", "cost", "state", "instruction")
+
+
+def candidates_frame(state: RunState) -> pd.DataFrame:
+    """Return one row a candidate, best first, those without a score last."""
+    import pandas as pd
+
+    rows = sorted(state.candidates, key=lambda c: (not c.full, c.mean is None, -(c.mean or 0.0)))
+    return pd.DataFrame([_row(c) for c in rows], columns=list(COLUMNS))
+
+
+def _row(c: CandidateView) -> dict[str, object]:
+    return {
+        "id": c.id,
+        "origin": c.origin,
+        "what": c.what,
+        "score": c.mean,
+        "low": c.low,
+        "high": c.high,
+        "n": c.n,
+        "failed": c.failed,
+        "demos": sum(c.demos.values()),
+        "cost": c.cost,
+        "state": c.state,
+        "instruction": "\n".join(c.instructions.values()),
+    }

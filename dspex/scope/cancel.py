@@ -1,0 +1,134 @@
+"""The token by which a run is paused and ended: thread-safe, idempotent, and heard within one step.
+
+Two ways to end. "stop" lets nothing new start and waits for calls in flight, which are paid for already; "cancel"
+also cuts those. A stop may grow into a cancel, never the other way. Cancellation that comes from elsewhere (a
+foreign task, Ctrl-C) is never taken for ours. Pausing holds whoever asks `checkpoint`; ending wakes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, Literal, TypeVar
+
+from dspex import _host
+from dspex.errors import CancelRequested, Interruption, StopRequested
+
+T = TypeVar("T")
+How = Literal["stop", "cancel"]
+
+
+class CancelToken:
+    """Says whether work may go on; one for each run."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._how: How | None = None
+        self._error: Interruption | None = None
+        self._listeners: list[Callable[[], None]] = []
+        self._open = threading.Event()
+        self._open.set()
+
+    @property
+    def how(self) -> How | None:
+        """How the end was asked for, None while work may go on."""
+        return self._how
+
+    @property
+    def paused(self) -> bool:
+        """Whether work is held."""
+        return not self._open.is_set()
+
+    def request(self, how: How, error: Interruption | None = None) -> bool:
+        """Ask for the end; False where that changes nothing."""
+        with self._lock:
+            if self._how == how or self._how == "cancel":
+                return False
+            self._how = how
+            self._error = error
+        if not self.resume():
+            self._tell()
+        return True
+
+    def pause(self) -> bool:
+        """Hold whoever comes to a checkpoint; False where that changes nothing."""
+        with self._lock:
+            if self._how is not None or not self._open.is_set():
+                return False
+            self._open.clear()
+            return True
+
+    def resume(self) -> bool:
+        """Let them go on; False where nothing was held."""
+        with self._lock:
+            if self._open.is_set():
+                return False
+            self._open.set()
+        self._tell()
+        return True
+
+    def check(self) -> None:
+        """Raise where the end was asked for.
+
+        Raises:
+            StopRequested, CancelRequested: or the error the end was asked for with.
+        """
+        if self._how is not None:
+            raise self._error or (StopRequested if self._how == "stop" else CancelRequested)(
+                f"the run was asked to {self._how}"
+            )
+
+    def checkpoint(self) -> None:
+        """Wait while paused, then `check`; for plain code in a thread."""
+        while not self._open.wait(0.5):
+            pass
+        self.check()
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener()` whenever work may go on or must end, in the thread that says so; return its removal."""
+        with self._lock:
+            self._listeners.append(listener)
+
+        def remove() -> None:
+            with self._lock:
+                if listener in self._listeners:
+                    self._listeners.remove(listener)
+
+        return remove
+
+    async def guard(self, coro: Coroutine[Any, Any, T]) -> T:
+        """Await `coro` on the host loop; a cancel cuts it off and raises `CancelRequested`."""
+        task = asyncio.current_task()
+        assert task is not None, "guard runs inside a task of the host loop"
+        cut = False
+
+        def interrupt() -> None:
+            if self._how == "cancel":
+                _host.loop().call_soon_threadsafe(cut_off)
+
+        def cut_off() -> None:
+            nonlocal cut
+            if not over:
+                cut = True
+                task.cancel()
+
+        over = False
+        remove = self.listen(interrupt)
+        interrupt()  # the end may have been asked for before we listened
+        try:
+            return await coro
+        except asyncio.CancelledError:
+            if cut:
+                task.uncancel()
+                self.check()
+            raise
+        finally:
+            over = True
+            remove()
+
+    def _tell(self) -> None:
+        with self._lock:
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener()

@@ -1,0 +1,167 @@
+/* What a run looks like after its events: the fold of dspex/runs/state.py, in the browser's language.
+ * tests/golden/journals holds both to the same answers, so a change here is a change there. Nothing is mutated:
+ * a view may keep the state it was given. */
+import type { RunEvent, State } from "../wire/decode.ts";
+import { BLANK_CandidateView, BLANK_ModelView, BLANK_PhaseView } from "../wire/types.ts";
+import type { BestPoint, CandidateView, ModelView, PhaseView } from "../wire/types.ts";
+
+const LOG_LENGTH = 200;
+const NOTEWORTHY: ReadonlySet<RunEvent["kind"]> = new Set([
+  "run_start", "run_paused", "run_resumed", "run_stopping", "run_end", "phase_start", "candidate_proposed",
+  "candidate_evaluated", "candidate_dropped", "best_changed", "lm_retry", "budget_warned", "budget_reached", "log",
+]);
+
+type Of<K extends RunEvent["kind"]> = Extract<RunEvent, { kind: K }>;
+
+/** Returns the state after all of `events`, in order. */
+export const fold = (events: readonly RunEvent[], state: State): State => events.reduce(reduce, state);
+
+/** Takes one event into the state; an event already taken is left aside. */
+export const reduce = (state: State, event: RunEvent): State => {
+  if (event.seq && event.seq <= state.seq) return state;
+  const next = step({ ...state, seq: event.seq, updated: Math.max(state.updated, event.time) }, event);
+  return NOTEWORTHY.has(event.kind) ? { ...next, log: [...next.log, event].slice(-LOG_LENGTH) } : next;
+};
+
+const step = (state: State, event: RunEvent): State => {
+  switch (event.kind) {
+    case "run_start": {
+      const { run, name, work, method, metric, models, practice, budget_usd, seed, sizes, planned } = event;
+      const start = { run, name, work, method, metric, models, practice, budget_usd, seed, sizes, planned };
+      return { ...state, ...start, started: event.time, status: "running" };
+    }
+    case "run_paused":
+      return { ...state, status: "paused" };
+    case "run_resumed":
+      return { ...state, status: "running" };
+    case "run_stopping":
+      return { ...state, status: "stopping" };
+    case "run_end":
+      return ended(state, event);
+    case "phase_start":
+      return { ...state, phases: [...state.phases, { ...BLANK_PhaseView, name: event.name, total: event.total }] };
+    case "phase_end":
+      return phase(state, event.name, { state: "done" });
+    case "optimization_step":
+      return phase(state, event.phase, event.of === null ? { k: event.k } : { k: event.k, total: event.of });
+    case "candidate_proposed":
+      return proposed(state, event);
+    case "evaluate_start":
+      return candidate(state, event.candidate, { state: "running", total: event.total, full: event.full });
+    case "evaluate_end":
+      return candidate(state, event.candidate, (seen) => (seen.mean === null ? {} : { state: "scored" }));
+    case "candidate_evaluated":
+      return candidate(state, event.candidate, evaluated(event));
+    case "candidate_dropped":
+      return candidate(state, event.candidate, { state: "dropped", reason: event.reason });
+    case "best_changed":
+      return best(state, event);
+    case "example_scored":
+      return example(state, event);
+    case "lm_start":
+      return model(state, event, (seen) => ({ in_flight: seen.in_flight + 1 }));
+    case "lm_retry":
+      return model(state, event, (seen) => ({ retried: seen.retried + 1 }));
+    case "lm_end":
+      return model(state, event, called(event));
+    case "budget_warned":
+    case "budget_reached":
+    case "module_start":
+    case "module_end":
+    case "log":
+    case "unknown":
+      return state;
+    default:
+      return assertNever(event);
+  }
+};
+
+const assertNever = (event: never): never => {
+  throw new Error(`No rule for the event ${JSON.stringify(event)}.`);
+};
+
+/** Replaces the last item that `is` the one, or returns the same list where there is none. */
+const replaceLast = <T>(items: readonly T[], is: (item: T) => boolean, change: (item: T) => T): readonly T[] => {
+  const at = items.findLastIndex(is);
+  return at < 0 ? items : items.map((item, index) => (index === at ? change(item) : item));
+};
+
+const ended = (state: State, event: Of<"run_end">): State => ({
+  ...state,
+  status: event.state,
+  reason: event.reason,
+  ended: event.time,
+  best: event.best || state.best,
+  lm: state.lm.map((seen) => ({ ...seen, in_flight: 0 })),
+});
+
+const phase = (state: State, name: string, change: Partial<PhaseView>): State => ({
+  ...state,
+  phases: replaceLast(state.phases, (p) => p.name === name, (p) => ({ ...p, ...change })),
+});
+
+type Change = Partial<CandidateView> | ((seen: CandidateView) => Partial<CandidateView>);
+
+const candidate = (state: State, id: string, change: Change): State => ({
+  ...state,
+  candidates: replaceLast(
+    state.candidates,
+    (c) => c.id === id,
+    (c) => ({ ...c, ...(typeof change === "function" ? change(c) : change) }),
+  ),
+});
+
+const proposed = (state: State, event: Of<"candidate_proposed">): State => {
+  const { candidate: id, origin, what, instructions, demos, program, baseline } = event;
+  const seen: CandidateView = { ...BLANK_CandidateView, id, origin, what, instructions, demos, program, baseline };
+  return {
+    ...state,
+    candidates: [...state.candidates, seen],
+    baseline: baseline ? id : state.baseline,
+  };
+};
+
+const evaluated = ({ full, mean, low, high, n, failed, calls, cost, spent, time }: Of<"candidate_evaluated">) => ({
+  state: "scored" as const, full, mean, low, high, n, failed, calls, cost, spent, at: time,
+});
+
+const best = (state: State, event: Of<"best_changed">): State => {
+  const seen = state.candidates.findLast((c) => c.id === event.candidate);
+  if (seen === undefined) return state;
+  const { calls, spent } = seen;
+  const corner: BestPoint = { candidate: event.candidate, mean: event.mean, calls, spent, at: event.time };
+  return { ...state, best: event.candidate, line: [...state.line, corner] };
+};
+
+const example = (state: State, event: Of<"example_scored">): State => {
+  const { score } = event;
+  const counted = { ...state, examples: state.examples + 1, errors: state.errors + (score === null ? 1 : 0) };
+  return candidate(counted, event.candidate, (seen) => {
+    const cost = seen.cost + event.cost;
+    if (score === null) return { cost, failed: seen.failed + 1 };
+    const [n, sum] = [seen.n + 1, seen.sum + score];
+    return { cost, n, sum, mean: sum / n };
+  });
+};
+
+const model = (
+  state: State,
+  event: Of<"lm_start" | "lm_retry" | "lm_end">,
+  change: (seen: ModelView) => Partial<ModelView>,
+): State => {
+  const is = (m: ModelView): boolean => m.model === event.model && m.role === event.role;
+  const blank: ModelView = { ...BLANK_ModelView, model: event.model, role: event.role };
+  const lm = state.lm.some(is) ? state.lm : [...state.lm, blank];
+  return { ...state, lm: replaceLast(lm, is, (m) => ({ ...m, ...change(m) })) };
+};
+
+const called = (event: Of<"lm_end">) => (seen: ModelView): Partial<ModelView> => ({
+  calls: seen.calls + 1,
+  cached: seen.cached + (event.cached ? 1 : 0),
+  failed: seen.failed + (event.error ? 1 : 0),
+  in_flight: Math.max(0, seen.in_flight - (event.cached ? 0 : 1)),
+  prompt_tokens: seen.prompt_tokens + event.prompt_tokens,
+  completion_tokens: seen.completion_tokens + event.completion_tokens,
+  cost: seen.cost + event.cost,
+  unpriced: seen.unpriced + (event.priced ? 0 : 1),
+});

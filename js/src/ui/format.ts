@@ -1,0 +1,55 @@
+/* Numbers and times as people read them. The rounding is half up, by floor, because Python draws the same
+ * numbers (dspex_widgets/views.py) and the two languages' own rounding differ at ties. */
+
+const floorTo = (value: number, digits: number): string => {
+  const scale = 10 ** digits;
+  return (Math.floor(value * scale + 0.5) / scale).toFixed(digits);
+};
+
+const grouped = (digits: string): string => digits.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+
+/** A whole number with thousands apart: 1,284. */
+export const count = (value: number): string => grouped(String(Math.floor(value + 0.5)));
+
+/** Tokens, short from ten thousand on: 1,284, 92 k, 1.21 M. */
+export const tokens = (value: number): string => {
+  if (value < 10_000) return count(value);
+  if (value < 999_500) return `${floorTo(value / 1e3, 0)} k`;
+  if (value < 999_995_000) return `${floorTo(value / 1e6, 2)} M`;
+  return `${floorTo(value / 1e9, 2)} B`;
+};
+
+/** Dollars: two decimals, four below a cent. */
+export const money = (value: number): string => {
+  const [whole = "0", part = "00"] = floorTo(value, value > 0 && value < 0.01 ? 4 : 2).split(".");
+  return `$${grouped(whole)}.${part}`;
+};
+
+/** A score: percent with one decimal where all scores lie in 0..1, else as it is with two. */
+export const score = (value: number, percent: boolean): string =>
+  percent ? floorTo(value * 100, 1) : floorTo(value, 2);
+
+/** Half the width of an interval, as a score: ±3.1. */
+export const halfWidth = (low: number, high: number, percent: boolean): string =>
+  `±${score((high - low) / 2, percent)}`;
+
+/** A share of a whole in percent without decimals: 62%. */
+export const share = (part: number, whole: number): string =>
+  whole > 0 ? `${Math.floor((100 * part) / whole + 0.5)}%` : "0%";
+
+/** Seconds as 45 s, 6 m 12 s, 1 h 02 m. */
+export const duration = (seconds: number): string => {
+  const all = Math.max(0, Math.floor(seconds));
+  const [hours, minutes, rest] = [Math.floor(all / 3600), Math.floor(all / 60) % 60, all % 60];
+  if (hours > 0) return `${hours} h ${String(minutes).padStart(2, "0")} m`;
+  return minutes > 0 ? `${minutes} m ${String(rest).padStart(2, "0")} s` : `${rest} s`;
+};
+
+/** Local time of day of an epoch second: 07:12:41. */
+export const clock = (seconds: number): string => {
+  const at = new Date(seconds * 1000);
+  return [at.getHours(), at.getMinutes(), at.getSeconds()].map((n) => String(n).padStart(2, "0")).join(":");
+};
+
+/** A count with its noun: 1 example, 4 examples. */
+export const plural = (n: number, one: string, many = `${one}s`): string => `${count(n)} ${n === 1 ? one : many}`;

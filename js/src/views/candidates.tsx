@@ -1,0 +1,95 @@
+/* The table of candidates, best first. A row's id is a button, so that the keyboard reaches it too; the table
+ * scrolls inside its own card, and keeps room for its first rows so that nothing below jumps. */
+import type { JSX } from "preact";
+import { inPercent, nameOf, ranked } from "../store/select.ts";
+import { count, halfWidth, money, score } from "../ui/format.ts";
+import type { State } from "../wire/decode.ts";
+import type { CandidateView } from "../wire/types.ts";
+
+interface Props {
+  readonly run: State;
+  readonly selected: string;
+  readonly onSelect: (id: string) => void;
+}
+
+/** Draws the card with the table. */
+export const Candidates = ({ run, selected, onSelect }: Props): JSX.Element => {
+  const percent = inPercent(run);
+  const top = Math.max(0, ...run.candidates.map((c) => c.mean ?? 0));
+  return (
+    <section class="card candidates">
+      <h2>Candidates</h2>
+      <div class={run.work === "evaluate" ? "scroll single" : "scroll"}>
+        <table aria-label="Candidates">
+          <thead>
+            <tr>
+              <th scope="col">id</th>
+              <th scope="col" class="num">score</th>
+              <th scope="col" class="num">95%</th>
+              <th scope="col" class="num">n</th>
+              <th scope="col" class="what">what</th>
+              <th scope="col" class="from">from</th>
+              <th scope="col" class="num">cost</th>
+            </tr>
+          </thead>
+          <tbody>
+            {ranked(run).map((c, index) => (
+              <Row key={`${index}${c.id}`} run={run} c={c} percent={percent} top={top} on={c.id === selected} onSelect={onSelect} />
+            ))}
+          </tbody>
+        </table>
+        {run.candidates.length === 0 && <p class="empty">Candidates are listed here as soon as the method proposes them.</p>}
+      </div>
+    </section>
+  );
+};
+
+interface RowProps {
+  readonly run: State;
+  readonly c: CandidateView;
+  readonly percent: boolean;
+  readonly top: number;
+  readonly on: boolean;
+  readonly onSelect: (id: string) => void;
+}
+
+const Row = ({ run, c, percent, top, on, onSelect }: RowProps): JSX.Element => {
+  const best = c.id === run.best;
+  return (
+    <tr class={`${c.state}${on ? " on" : ""}`} onClick={() => onSelect(c.id)} title={hint(c)}>
+      <th scope="row">
+        <span class="star" aria-hidden="true">{best ? "★" : ""}</span>
+        <button type="button" class="plain" aria-pressed={on} onClick={() => onSelect(c.id)}>
+          {nameOf(run, c.id)}
+        </button>
+        {best && <span class="hidden">, the best so far</span>}
+      </th>
+      <td class="num">
+        {c.mean !== null && <Bar share={percent ? c.mean : top > 0 ? c.mean / top : 0} />}
+        {c.mean === null ? <span class="dim">{c.state === "running" ? "…" : "–"}</span> : score(c.mean, percent)}
+      </td>
+      <td class="num dim">{c.low === null || c.high === null || c.state === "running" ? "" : halfWidth(c.low, c.high, percent)}</td>
+      <td class="num dim">{seen(c)}</td>
+      <td class="what"><span>{c.what || (c.baseline ? "as given" : "")}</span></td>
+      <td class="from dim"><span>{nameOf(run, c.origin) || "—"}</span></td>
+      <td class="num">{c.cost > 0 || c.mean !== null ? money(c.cost) : ""}</td>
+    </tr>
+  );
+};
+
+const Bar = ({ share }: { readonly share: number }): JSX.Element => (
+  <i class="bar" aria-hidden="true"><i style={{ width: `${Math.min(100, Math.max(0, share * 100))}%` }} /></i>
+);
+
+const seen = (c: CandidateView): string => {
+  if (c.state === "running" && c.total !== null) return `${count(c.n + c.failed)}/${count(c.total)}`;
+  return c.n > 0 ? count(c.n) : "";
+};
+
+const hint = (c: CandidateView): string =>
+  [
+    c.what,
+    c.state === "proposed" ? "waits to be scored" : c.state === "running" ? "is being scored" : "",
+    c.state === "dropped" ? `dropped${c.reason ? `: ${c.reason}` : ""}` : "",
+    c.failed > 0 ? `${count(c.failed)} failed` : "",
+  ].filter(Boolean).join("\n");

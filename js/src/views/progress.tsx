@@ -1,0 +1,77 @@
+/* What an evaluation shows in place of the chart: one program has one score, so its place on the scale, how sure
+ * it is, and how many examples are done. */
+import type { JSX } from "preact";
+import { bestOf, inPercent, isOver, own } from "../store/select.ts";
+import { count, halfWidth, plural, score } from "../ui/format.ts";
+import type { State } from "../wire/decode.ts";
+import type { CandidateView } from "../wire/types.ts";
+import { scoreAxis } from "./scale.ts";
+
+interface Props {
+  readonly run: State;
+}
+
+/** Draws the card of an evaluation. */
+export const Progress = ({ run }: Props): JSX.Element => {
+  const seen = bestOf(run);
+  const done = seen === null ? 0 : seen.n + seen.failed;
+  const total = seen?.total ?? own(run.sizes, "val") ?? null;
+  return (
+    <section class="card progress">
+      <h2>{isOver(run) ? "Score" : "Score so far"}</h2>
+      <Scale seen={seen} percent={inPercent(run)} />
+      <Bar seen={seen} total={total} />
+      <p class="dim line">
+        {done === 0 ? "The score appears here once the first example is answered." : said(seen, done, total)}
+      </p>
+    </section>
+  );
+};
+
+const said = (seen: CandidateView | null, done: number, total: number | null): string =>
+  `${count(done)}${total === null ? "" : ` of ${count(total)}`} ${total === 1 ? "example" : "examples"} done` +
+  (seen !== null && seen.failed > 0 ? `, ${plural(seen.failed, "one", "of them")} failed without a score` : "");
+
+const Scale = ({ seen, percent }: { seen: CandidateView | null; percent: boolean }): JSX.Element => {
+  const mean = seen?.mean ?? null;
+  const axis = percent ? { low: 0, high: 100 } : scoreAxis(mean === null ? [] : [0, mean], 1, [-Infinity, Infinity]);
+  const at = (value: number): string => {
+    const share = ((percent ? value * 100 : value) - axis.low) / (axis.high - axis.low);
+    return `${Math.round(1000 * Math.min(1, Math.max(0, share))) / 10}%`;
+  };
+  const [low, high] = [seen?.low ?? null, seen?.high ?? null];
+  const sure = low !== null && high !== null;
+  const spoken = mean === null ? "no score yet" : `${score(mean, percent)}${sure ? ` ${halfWidth(low, high, percent)}` : ""}`;
+  return (
+    <div class="scale">
+      <svg width="100%" height="46" role="img" aria-label="Candidate scores">
+        <title>{spoken}</title>
+        <line class="grid" x1="0" x2="100%" y1="22" y2="22" />
+        <text class="axis" x="0" y="42">{axis.low}</text>
+        <text class="axis middle" x="50%" y="42">{(axis.low + axis.high) / 2}</text>
+        <text class="axis end" x="100%" y="42">{axis.high}</text>
+        {sure && <line class="interval" x1={at(low)} x2={at(high)} y1="22" y2="22" />}
+        {mean !== null && <line class="reach" x1="0" x2={at(mean)} y1="22" y2="22" />}
+        {mean !== null && <circle class="here" cx={at(mean)} cy="22" r="5" />}
+      </svg>
+    </div>
+  );
+};
+
+const Bar = ({ seen, total }: { seen: CandidateView | null; total: number | null }): JSX.Element => {
+  const of = (n: number): string => `${total === null || total <= 0 ? 0 : Math.min(100, (100 * n) / total)}%`;
+  const done = seen === null ? 0 : seen.n + seen.failed;
+  return (
+    <div
+      class="tally"
+      role="progressbar"
+      aria-label="Examples done"
+      aria-valuemin={0}
+      aria-valuenow={done}
+      {...(total === null ? {} : { "aria-valuemax": total })}
+    >
+      <i class="scored" style={{ width: of(seen?.n ?? 0) }} />
+      <i class="failed" style={{ width: of(seen?.failed ?? 0) }} />
+    </div>
+  );
+};

@@ -1,0 +1,154 @@
+"""Render then parse is the identity; parsing never raises anything but our own error."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import keyword
+from typing import Any, Literal, Optional
+
+import pydantic
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dspex.adapters import ChatAdapter, parse_value, render_value
+from dspex.adapters.markers import escape, unescape
+from dspex.errors import AdapterParseError
+from dspex.signatures import Field, InputField, OutputField, SignatureSpec
+
+
+class Color(enum.Enum):
+    RED = "red"
+    QUOTED = "'red'"
+    SEVEN = 7
+
+
+class Inner(pydantic.BaseModel):
+    names: list[str]
+    color: Color
+
+
+class Outer(pydantic.BaseModel):
+    title: str
+    inner: Inner | None
+
+
+@dataclasses.dataclass
+class Point:
+    x: float
+    label: str
+
+
+PIECES = st.sampled_from(
+    ["[[ ## ", " ## ]]", "[[ ## a ## ]]", "[[ ## completed ## ]]", "[[##A##]]", "\\", "\n", "\r\n", " ", "null", '"', "```", "**", ":", "a", "{", "]"]
+)  # fmt: skip
+TEXTS = st.text() | st.lists(PIECES).map("".join)
+FLOATS = st.floats(allow_nan=False)
+INNERS = st.builds(Inner, names=st.lists(TEXTS), color=st.sampled_from(Color))
+
+KINDS: list[tuple[Any, st.SearchStrategy[Any]]] = [
+    (str, TEXTS),
+    (int, st.integers()),
+    (float, FLOATS),
+    (bool, st.booleans()),
+    (Color, st.sampled_from(Color)),
+    (list[str], st.lists(TEXTS)),
+    (dict[str, int], st.dictionaries(TEXTS, st.integers(-(2**60), 2**60))),
+    (dict[int, list[float]], st.dictionaries(st.integers(), st.lists(FLOATS))),
+    (Optional[str], st.none() | TEXTS),
+    (Optional[int], st.none() | st.integers()),
+    (Optional[Color], st.none() | st.sampled_from(Color)),
+    (int | str, st.integers() | TEXTS),
+    (tuple[int, str], st.tuples(st.integers(), TEXTS)),
+    (set[str], st.sets(TEXTS)),
+    (datetime.date, st.dates()),
+    (datetime.datetime, st.datetimes()),
+    (Any, st.none() | st.booleans() | st.integers() | TEXTS | st.lists(TEXTS)),
+    (Outer, st.builds(Outer, title=TEXTS, inner=st.none() | INNERS)),
+    (Point, st.builds(Point, x=FLOATS, label=TEXTS)),
+]
+LITERALS = st.lists(TEXTS | st.integers() | st.booleans(), min_size=1, max_size=5).map(
+    lambda options: (Literal[tuple(options)], st.sampled_from(options))
+)
+NAMES = st.from_regex(r"[^\W\d]\w{0,8}", fullmatch=True).filter(
+    lambda n: n.isidentifier() and not keyword.iskeyword(n)
+)
+
+
+@st.composite
+def fields_and_values(draw: st.DrawFn) -> tuple[SignatureSpec, dict[str, Any]]:
+    """Draw a signature and a value for each of its fields."""
+    names = draw(st.lists(NAMES, min_size=2, max_size=5, unique_by=str.casefold))
+    fields: list[Field] = []
+    values: dict[str, Any] = {}
+    for place, name in enumerate(names):
+        annotation, strategy = draw(st.sampled_from(KINDS) | LITERALS)
+        field = (InputField if place == 0 else OutputField)().named(name, annotation)
+        fields.append(field)
+        values[field.name] = draw(strategy)
+    if len({f.name for f in fields}) < len(fields):
+        fields = (
+            fields[:2]
+            if fields[0].name != fields[1].name
+            else [fields[0], OutputField().named(f"{fields[0].name}x", Any)]
+        )
+    spec = SignatureSpec(instructions="Do.", inputs=tuple(fields[:1]), outputs=tuple(fields[1:]))
+    return spec, {f.name: values.get(f.name, 0) for f in fields}
+
+
+@settings(max_examples=300)
+@given(fields_and_values())
+def test_render_then_parse_is_the_identity(case: tuple[SignatureSpec, dict[str, Any]]) -> None:
+    """What a demonstration shows is read back as the same values of the same types."""
+    spec, values = case
+    _, _, shown, _ = ChatAdapter().format(spec, [values], values)
+    read = ChatAdapter().parse(spec, shown.content)
+    assert read == {f.name: values[f.name] for f in spec.outputs}
+    assert [type(v) for v in read.values()] == [type(values[f.name]) for f in spec.outputs]
+
+
+@given(st.sampled_from(KINDS) | LITERALS, st.data())
+def test_one_value_comes_back(kind: tuple[Any, st.SearchStrategy[Any]], data: st.DataObject) -> None:
+    """The same law without a layout around the value."""
+    field = OutputField().named("x", kind[0])
+    value = data.draw(kind[1])
+    read = parse_value(render_value(value, field), field)
+    assert (type(read), read) == (type(value), value)
+
+
+@given(TEXTS)
+def test_escaping_is_undone(text: str) -> None:
+    """Every text comes back, and escaping twice is undone twice."""
+    assert unescape(escape(text)) == text
+    assert unescape(unescape(escape(escape(text)))) == text
+
+
+MANY = SignatureSpec(
+    instructions="Do.",
+    inputs=(InputField().named("q", str),),
+    outputs=tuple(OutputField().named(f"a{i}" if i else "a", kind) for i, (kind, _) in enumerate(KINDS)),
+)
+JSONISH = st.lists(
+    st.sampled_from(["[", "]", "{", "}", '"', "'", ",", ":", "1", "e9", "-", "null", "true", "NaN", "a", "\\", "u", " ", "\n", "(", "```json\n"])
+).map("".join)  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.sampled_from(MANY.outputs), TEXTS | JSONISH)), TEXTS)
+def test_no_answer_raises_anything_but_our_error(parts: list[tuple[Field, str]], tail: str) -> None:
+    """Any text is read, or refused by an error that holds it."""
+    answer = tail + "".join(f"\n[[ ## {field.name} ## ]]\n{text}" for field, text in parts)
+    for spec in (MANY, SignatureSpec(instructions="", inputs=(), outputs=MANY.outputs[:1])):
+        try:
+            ChatAdapter().parse(spec, answer)
+        except AdapterParseError as exc:
+            assert exc.lm_response == answer  # noqa: PT017  # both ways are right, and this is what the one must hold
+
+
+@given(st.sampled_from(MANY.outputs), JSONISH | TEXTS)
+def test_no_value_raises_anything_but_our_error(field: Field, text: str) -> None:
+    """Any text for any type is a value or our error."""
+    try:
+        parse_value(text, field)
+    except AdapterParseError as exc:
+        assert "\n" not in str(exc)  # noqa: PT017  # both ways are right, and this is what the one must hold

@@ -1,0 +1,119 @@
+"""What must stay fast, measured: `make bench` prints one line a measure, best of a few.
+
+Numbers depend on the machine, so nothing here fails; tests hold the bounds that matter.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import dspex
+from dspex.events.event import AnyEvent, ExampleScored
+from dspex.runs.journal import Journal
+from dspex.runs.state import fold
+
+BUNDLE = Path(__file__).resolve().parents[2] / "dspex_widgets" / "static" / "widget.js"
+EVENTS = 20_000
+LATENCY, ROWS, WIDTH = 0.05, 96, 16
+
+
+def best(act: Callable[[], object], times: int = 3) -> float:
+    """Return the seconds of the fastest of a few goes."""
+    return min(timed(act) for _ in range(times))
+
+
+def timed(act: Callable[[], object]) -> float:
+    before = time.perf_counter()
+    act()
+    return time.perf_counter() - before
+
+
+def tell(what: str, value: str) -> None:
+    sys.stdout.write(f"{what:<58}{value:>16}\n")
+    sys.stdout.flush()
+
+
+def python(code: str) -> Callable[[], object]:
+    return lambda: subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def events() -> list[AnyEvent]:
+    return [
+        ExampleScored(seq=n, run="r1", candidate="c0", example=f"e{n}", score=1.0)
+        for n in range(1, EVENTS + 1)
+    ]
+
+
+def journal_of(sample: Sequence[AnyEvent], folder: str) -> float:
+    """Return the seconds until every event is on disk."""
+    gone, left = threading.Event(), [len(sample)]
+
+    def durable(batch: Sequence[AnyEvent]) -> None:
+        left[0] -= len(batch)
+        if not left[0]:
+            gone.set()
+
+    journal = Journal(Path(folder, "bench.sqlite"), "r1", durable, lambda _error: gone.set())
+    journal.open()
+
+    def act() -> None:
+        for event in sample:
+            journal.take(event)
+        gone.wait(60)
+
+    seconds = timed(act)
+    journal.close()
+    return seconds
+
+
+def imports() -> None:
+    bare = best(python("pass"))
+    ours, base = best(python("import dspex")) - bare, best(python("import asyncio, pydantic")) - bare
+    tell("import dspex", f"{ours * 1000:.0f} ms")
+    tell("import asyncio, pydantic", f"{base * 1000:.0f} ms")
+
+
+def floors() -> None:
+    sample = events()
+    tell("events folded", f"{EVENTS / best(lambda: fold(sample)):,.0f} /s")
+    with tempfile.TemporaryDirectory() as folder:
+        tell("events journalled, synced", f"{EVENTS / journal_of(sample, folder):,.0f} /s")
+
+
+def answer_time(cache: bool) -> float:
+    dspex.configure(lm=dspex.LM("practice", cache=cache))
+    program = dspex.ChainOfThought("ticket -> team")
+    return best(lambda: program(ticket="Hello"))
+
+
+def programs() -> None:
+    _train, val, _test = dspex.datasets.load("tickets")
+    rows = [val[i % len(val)] for i in range(ROWS)]
+    for cache, name in ((False, "practice model"), (True, "cache")):
+        seconds = answer_time(cache)
+        tell(f"a program call answered by the {name}", f"{seconds * 1000:.2f} ms")
+    dspex.configure(lm=dspex.LM("practice", cache=False, latency=LATENCY), num_threads=WIDTH)
+    evaluate = dspex.Evaluate(devset=rows, metric=dspex.exact("team"))
+    ideal = math.ceil(ROWS / WIDTH) * LATENCY
+    tell(
+        f"evaluation of {ROWS} rows, {WIDTH} at once (ideal {ideal:.2f} s)",
+        f"{timed(lambda: evaluate(dspex.ChainOfThought('ticket -> team'))):.2f} s",
+    )
+
+
+def front() -> None:
+    if BUNDLE.is_file():
+        tell("front end, gzipped", f"{len(gzip.compress(BUNDLE.read_bytes(), 9)) / 1024:.1f} KB")
+
+
+if __name__ == "__main__":
+    for part in (imports, floors, programs, front):
+        part()
