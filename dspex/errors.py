@@ -50,8 +50,8 @@ class UsageError(DspexError):
         return [f"{type(self).__name__}: {self}"]
 
 
-class SignatureError(UsageError):
-    """A signature is written wrongly or lacks a part."""
+class SignatureError(UsageError, ValueError, TypeError):
+    """A signature is written wrongly or lacks a part; a ValueError and a TypeError too, as DSPy's users catch."""
 
 
 class DataError(UsageError):
@@ -226,5 +226,5 @@ def is_retryable_lm_error(error: BaseException) -> bool:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return " Did you mean `x`?" for the known word nearest to `word`, or "" where none is near."""
-    match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5 if len(word) < 4 else 0.6)
     return f" Did you mean `{match[0]}`?" if match else ""

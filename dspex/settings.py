@@ -39,7 +39,7 @@ _process = Settings()
 _over: ContextVar[Mapping[str, Any]] = ContextVar("dspex_settings", default={})  # noqa: B039 - never changed in place
 
 
-def current() -> Settings:
+def current_settings() -> Settings:
     """Return the settings of the running code."""
     over = _over.get()
     return replace(_process, **over) if over else _process
@@ -106,7 +106,7 @@ class _Face:
             raise AttributeError(
                 f"No setting `{name}`.{nearest(name, _NAMES)} Settings: {', '.join(_NAMES)}."
             )
-        return getattr(current(), name)
+        return getattr(current_settings(), name)
 
     def configure(self, **changes: Any) -> None:
         """Set the process's settings; see `dspex.configure`."""
@@ -120,7 +120,7 @@ class _Face:
         return [*_NAMES, "configure", "context"]
 
     def __repr__(self) -> str:
-        now = current()
+        now = current_settings()
         return f"Settings({', '.join(f'{n}={getattr(now, n)!r}' for n in _NAMES)})"
 
 
@@ -133,7 +133,7 @@ def required_lm(own: LM | None = None) -> LM:
     Raises:
         SettingsError: none is set.
     """
-    lm = own or current().lm
+    lm = own or current_settings().lm
     if lm is None:
         raise SettingsError(
             'No language model is set: write `dspex.configure(lm=dspex.LM("openai/gpt-4o-mini"))`, '

@@ -61,10 +61,11 @@ class ChatAdapter:
             plan = spec.memo[ChatAdapter] = _plan(spec)
         messages = [plan.system]
         for demo in demos:
-            if any(demo.get(f.name, MISSING) is not MISSING for f in spec.outputs):
-                messages.append(Message(role="user", content=_values(spec.inputs, demo)))
-                messages.append(Message(role="assistant", content=f"{_values(spec.outputs, demo)}\n\n{_END}"))
-        asked = _values(spec.inputs, inputs)
+            answer, given = _values(plan.outputs, demo)
+            if given:
+                messages.append(Message(role="user", content=_values(plan.inputs, demo)[0]))
+                messages.append(Message(role="assistant", content=f"{answer}\n\n{_END}"))
+        asked, _ = _values(plan.inputs, inputs)
         messages.append(Message(role="user", content=f"{asked}\n\n{plan.request}" if asked else plan.request))
         return tuple(messages)
 
@@ -98,6 +99,9 @@ class _Plan:
 
     system: Message
     request: str
+    inputs: tuple[tuple[str, Field], ...]
+    outputs: tuple[tuple[str, Field], ...]
+    """Each field with the line that stands before its value."""
 
 
 def system_text(spec: SignatureSpec) -> str:
@@ -125,7 +129,10 @@ def _plan(spec: SignatureSpec) -> _Plan:
         reader(field)  # a type nobody can read is refused before anything is sent
     wanted = [f"`{marker(f.name)}`" for f in spec.outputs]
     request = f"Answer with {', then '.join(wanted)}, and end with `{_END}`."
-    return _Plan(Message(role="system", content=system_text(spec)), request)
+    inputs, outputs = (
+        tuple((f"{marker(f.name)}\n", f) for f in side) for side in (spec.inputs, spec.outputs)
+    )
+    return _Plan(Message(role="system", content=system_text(spec)), request, inputs, outputs)
 
 
 def _described(field: Field) -> str:
@@ -135,17 +142,20 @@ def _described(field: Field) -> str:
     return f"- `{field.name}` ({type_phrase(field.annotation)})" + (f": {tail}" if tail else "")
 
 
-def _values(fields: Iterable[Field], values: Fields) -> str:
-    return "\n\n".join([f"[[ ## {field.name} ## ]]\n{_value(field, values)}" for field in fields])
-
-
-def _value(field: Field, values: Fields) -> str:
-    value = values.get(field.name, MISSING)
-    if value is MISSING:
-        value = field.default_value() if field.role == "input" else value
+def _values(fields: Iterable[tuple[str, Field]], values: Fields) -> tuple[str, int]:
+    """Return the values in the layout, and how many of them were given."""
+    texts: list[str] = []
+    missing = 0
+    for head, field in fields:
+        value = values.get(field.name, MISSING)
+        if value is MISSING and field.role == "input":
+            value = field.default_value()
         if value is MISSING:
-            return NOT_GIVEN
-    return escape(render_value(value, field))
+            missing += 1
+            texts.append(f"{head}{NOT_GIVEN}")
+        else:
+            texts.append(head + escape(render_value(value, field)))
+    return "\n\n".join(texts), len(texts) - missing
 
 
 def _read(field: Field, texts: dict[str, str]) -> Any:

@@ -13,13 +13,14 @@ COMPLETED = "completed"
 
 _NAME = r"[ \t]*##[ \t]*([^\s\[\]#]+)[ \t]*##[ \t]*\]\]"
 _AHEAD = rf"\[\[(?={_NAME})"
-_ESCAPE = re.compile(rf"\\*{_AHEAD}")
-_UNESCAPE = re.compile(rf"\\+{_AHEAD}")
+# Each pattern starts at one place in a run of spaces or backslashes: hostile text costs no more than its length.
+_ESCAPE = re.compile(rf"(?<!\\)\\*{_AHEAD}")
+_UNESCAPE = re.compile(rf"(?<!\\)\\+{_AHEAD}")
 _AFTER = r"(?:\*\*|`|:)?[ \t]*\n?"
 _LINE = re.compile(rf"^[ \t>]*(?:\*\*|`|#+[ \t])?\[\[{_NAME}{_AFTER}", re.MULTILINE)
-_ANYWHERE = re.compile(rf"[ \t]*(?<!\\)\[\[{_NAME}{_AFTER}")
+_ANYWHERE = re.compile(rf"(?<!\\)\[\[{_NAME}{_AFTER}")
 _LAST = re.compile(
-    rf"[ \t]*(?<!\\)\[\[[ \t]*##[ \t]*{COMPLETED}[ \t]*##[ \t]*\]\]\**[ \t]*$", re.MULTILINE | re.IGNORECASE
+    rf"(?<!\\)\[\[[ \t]*##[ \t]*{COMPLETED}[ \t]*##[ \t]*\]\]\**[ \t]*$", re.MULTILINE | re.IGNORECASE
 )
 
 
@@ -69,12 +70,14 @@ def split(text: str, names: Iterable[str]) -> dict[str, str]:
 def without_end(text: str) -> str:
     """Return the text before the last marker, for an answer that has no other."""
     end = _LAST.search(text)
-    return text[: end.start()] if end else text
+    return text[: end.start()].rstrip(" \t") if end else text
 
 
 def _sections(text: str, pattern: re.Pattern[str], names: list[str]) -> dict[str, str]:
     marks = list(pattern.finditer(text))
-    if marks and text.startswith("\r\n", marks[0].end()) and text[marks[0].end() - 1] != "\n":
+    if not marks:
+        return {}
+    if text.startswith("\r\n", marks[0].end()) and text[marks[0].end() - 1] != "\n":
         text = text.replace("\r\n", "\n")  # the layout itself was written with these line ends
         marks = list(pattern.finditer(text))
     found: dict[str, str] = {}
@@ -83,6 +86,7 @@ def _sections(text: str, pattern: re.Pattern[str], names: list[str]) -> dict[str
         name = _known(mark[1], names)
         if name is not None and name not in found:
             body = text[mark.end() : end]
+            body = body.rstrip(" \t") if pattern is _ANYWHERE else body
             body = without_end(body) if name != COMPLETED else body
             # The layout's own line ends and no more: what is left belongs to the value.
             found[name] = unescape(body.removesuffix("\n").removesuffix("\n"))

@@ -22,7 +22,7 @@ Reader = Callable[[str], Any]
 
 _BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _WRAPPING = "`\"'* \t\r\n"
-_FENCE = re.compile(r"\s*```[\w-]*[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
+_FENCE = "```"
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _SHOWN = 60
 
@@ -160,8 +160,7 @@ def _optional_reader(inner: Reader) -> Reader:
 
 def _json_reader(adapter: Any) -> Reader:
     def read(text: str) -> Any:
-        fenced = _FENCE.fullmatch(text)
-        body = (fenced[1] if fenced else text).strip()
+        body = _unfenced(text.strip())
         try:
             return _validated(adapter.validate_json, body)
         except Unreadable as exc:
@@ -174,6 +173,14 @@ def _json_reader(adapter: Any) -> Reader:
         raise reason
 
     return read
+
+
+def _unfenced(body: str) -> str:
+    """Return what stands between the lines of a code fence."""
+    head, line_end, rest = body.partition("\n")
+    if line_end and head.startswith(_FENCE) and rest.endswith(_FENCE):
+        return rest.removesuffix(_FENCE).strip()
+    return body
 
 
 def _bare(body: str, adapter: Any) -> Any:

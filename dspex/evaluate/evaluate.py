@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from dspex import settings as _settings
 from dspex._canon import canonical, digest
 from dspex.data.example import Example, Prediction
 from dspex.evaluate.cells import Cell, Cells
@@ -19,6 +18,7 @@ from dspex.runs import run as _run
 from dspex.runs.engine import Kept
 from dspex.runs.words import score_text
 from dspex.scope.scope import current
+from dspex.settings import current_settings
 
 CANDIDATE = "program"
 
@@ -135,7 +135,7 @@ class Evaluate:
             candidate=CANDIDATE,
             digest=digest(checked.dump_state()),
             cells=Cells(),
-            width=self.num_threads or _settings.current().num_threads,
+            width=self.num_threads or current_settings().num_threads,
         )
         return task, rows
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dspex import settings as _settings
 from dspex.data.example import Example
 from dspex.errors import DataError, ProgramError
 from dspex.events.event import RunKind
@@ -15,6 +14,8 @@ from dspex.modules.module import Module
 from dspex.modules.predict import Predict
 from dspex.runs import run as _run
 from dspex.runs.engine import Kept, Plan, Work
+from dspex.scope.budget import Budget
+from dspex.settings import current_settings, fixed, required_lm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,8 @@ def launch(order: Order, work: Work) -> _run.Run:
         SettingsError: no model is set, or the budget allows nothing.
         JournalError: runs cannot be kept on disk.
     """
-    frozen = _settings.current()
+    frozen = current_settings()
+    Budget(order.budget)  # refuses what allows nothing, before a run exists
     models = _models(order.program)
     plan = Plan(
         name=order.name or program_name(order.program),
@@ -54,11 +56,11 @@ def launch(order: Order, work: Work) -> _run.Run:
         planned=order.planned,
     )
 
-    def fixed(kept: Kept) -> Any:
-        with _settings.fixed(frozen):
+    def with_frozen(kept: Kept) -> Any:
+        with fixed(frozen):
             return work(kept)
 
-    return _run.start(plan, fixed)
+    return _run.start(plan, with_frozen)
 
 
 def program_name(program: Module) -> str:
@@ -140,5 +142,5 @@ def check_inputs(program: Module, examples: Sequence[Example], what: str) -> Non
 def _models(program: Module) -> list[LM]:
     own = [predictor.lm for predictor in program.predictors()]
     if any(lm is None for lm in own) or not own:
-        return [_settings.required_lm(), *(lm for lm in own if lm is not None)]
+        return [required_lm(), *(lm for lm in own if lm is not None)]
     return [lm for lm in own if lm is not None]

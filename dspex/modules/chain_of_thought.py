@@ -14,7 +14,7 @@ REASONING = "The steps that lead to the answer."
 
 
 class ChainOfThought(Module):
-    """Ask for a `reasoning` field before the signature's own outputs.
+    """Ask for a `reasoning` field before the signature's own outputs; one that is there already is kept.
 
     Args:
         signature: a Signature class or a string such as `"question -> answer"`.
@@ -30,9 +30,10 @@ class ChainOfThought(Module):
     native_async = True
 
     def __init__(self, signature: str | type[Signature], **config: Any) -> None:
-        self.predict = Predict(
-            as_signature(signature).prepend("reasoning", OutputField(desc=REASONING), str), **config
-        )
+        given = as_signature(signature)
+        if "reasoning" not in given.output_fields:
+            given = given.prepend("reasoning", OutputField(desc=REASONING), str)
+        self.predict = Predict(given, **config)
 
     async def aforward(self, **inputs: Any) -> Prediction:
         """Ask the model."""

@@ -94,7 +94,8 @@ class Module:
         """Return (path, predictor) pairs: the parts that have an instruction and demonstrations."""
         from dspex.modules.predict import Predict  # Predict is a Module, so this file cannot know it on top
 
-        return [(path, part) for path, part in self._walk() if isinstance(part, Predict)]
+        own = [("self", self)] if isinstance(self, Predict) else []
+        return own + [(path, part) for path, part in self._walk() if isinstance(part, Predict)]
 
     def predictors(self) -> list[Predict]:
         """Return the predictors in the order of `named_predictors`."""
@@ -116,9 +117,13 @@ class Module:
         """Replace every predictor by `change(predictor)`, in place."""
         from dspex.modules.predict import Predict
 
-        for place in list(_places(self, "", {id(self)})):
-            if isinstance(place.module, Predict):
-                place.put(change(place.module))
+        changed: dict[int, Predict] = {}
+        for place in list(_places(self, "", {id(self)}, again=True)):
+            old = place.module
+            if isinstance(old, Predict):
+                if id(old) not in changed:
+                    changed[id(old)] = change(old)
+                place.put(changed[id(old)])
         return self
 
     def deepcopy(self) -> Self:
@@ -231,17 +236,20 @@ class _Place:
             cast(dict[Any, object], self.holder)[self.key] = new
 
 
-def _places(holder: object, path: str, seen: set[int]) -> Iterator[_Place]:
+def _places(holder: object, path: str, seen: set[int], *, again: bool = False) -> Iterator[_Place]:
+    """Yield where modules sit, each module once; with `again`, every further place of the same module too."""
     for key, step, part in _members(holder):
-        if id(part) in seen:
-            continue
         here = path + step if path else step.removeprefix(".")
+        if id(part) in seen:
+            if again and isinstance(part, Module):
+                yield _Place(here, holder, key, part)
+            continue
         if isinstance(part, Module):
             seen.add(id(part))
             yield _Place(here, holder, key, part)
         if isinstance(part, (Module, list, tuple, dict)):
             seen.add(id(part))
-            yield from _places(part, here, seen)
+            yield from _places(part, here, seen, again=again)
 
 
 def _members(holder: object) -> list[tuple[Any, str, object]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from dspex import settings as _settings
 from dspex.data.example import Example, Prediction
 from dspex.modules.module import Module
 from dspex.scope.flow import run_all
+from dspex.settings import current_settings
 
 
 def run_batch(program: Module, examples: Iterable[Any], num_threads: int | None = None) -> list[Prediction]:
@@ -23,4 +23,4 @@ def run_batch(program: Module, examples: Iterable[Any], num_threads: int | None 
         answer: Prediction = await program.acall(**inputs)
         return answer
 
-    return run_all(examples, call, num_threads or _settings.current().num_threads, "`batch`")
+    return run_all(examples, call, num_threads or current_settings().num_threads, "`batch`")

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from dspex import settings as _settings
 from dspex._canon import to_builtins
 from dspex.data.example import Example, Prediction
-from dspex.errors import DataError, ProgramError, nearest
+from dspex.errors import DataError, DspexError, ProgramError, nearest
 from dspex.lm.lm import LM
 from dspex.modules import trace
 from dspex.modules.module import Module
+from dspex.settings import current_settings, required_lm
 from dspex.signatures.signature import Signature, as_signature
 
 CONFIG = ("temperature", "max_tokens", "n", "rollout_id")
@@ -54,11 +54,11 @@ class Predict(Module):
         """Ask the model; `config=`, `lm=` and `demos=` may be given for this call alone."""
         call = dict(inputs)
         config = {**self.config, **call.pop("config", {})}
-        lm = _settings.required_lm(call.pop("lm", None) or self.lm)
+        lm = required_lm(call.pop("lm", None) or self.lm)
         demos = call.pop("demos", self.demos)
         spec = self.signature.spec
         values = self._check(call)
-        adapter = _settings.current().adapter
+        adapter = current_settings().adapter
         messages = adapter.format(spec, [as_mapping(d) for d in demos], values)
         response = await lm.acomplete(messages, **config)
         rows = [adapter.parse(spec, choice.text) for choice in response.choices]
@@ -89,10 +89,19 @@ class Predict(Module):
         }
 
     def load_state(self, state: Mapping[str, Any]) -> Self:
-        """Take over instruction, demonstrations and model."""
-        signature = self.signature.load_state(state["signature"])
-        demos = [Example(demo) for demo in state["demos"]]
-        lm = LM.load_state(state["lm"]) if state.get("lm") else None
+        """Take over instruction, demonstrations and model; all of them or, on error, nothing.
+
+        Raises:
+            ProgramError: this is no predictor's state, or one of another signature.
+        """
+        try:
+            signature = self.signature.load_state(state["signature"])
+            demos = [Example(demo) for demo in state["demos"]]
+            lm = LM.load_state(state["lm"]) if state.get("lm") else None
+        except (KeyError, TypeError, ValueError, AttributeError, DspexError) as exc:
+            raise ProgramError(
+                f"The saved state of `{self.signature.spec.name}` cannot be read: {exc}"
+            ) from exc
         self.signature, self.demos, self.lm = signature, demos, lm
         return self
 

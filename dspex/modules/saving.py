@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dspex._version import __version__
-from dspex.errors import DspexError, ProgramError, nearest
+from dspex.errors import ProgramError, nearest
 
 if TYPE_CHECKING:
     from dspex.modules.module import Module
@@ -75,7 +75,7 @@ def restore(program: Module, state: Mapping[str, Any]) -> None:
     try:
         for path, predictor in predictors.items():
             predictor.load_state(state[path])
-    except (KeyError, TypeError, ValueError, AttributeError, DspexError) as exc:
-        for path, predictor in predictors.items():
-            vars(predictor).update(before[path])
-        raise ProgramError(f"The saved state of `{path}` cannot be read: {exc}") from exc
+    except ProgramError as exc:
+        for known, predictor in predictors.items():
+            vars(predictor).update(before[known])
+        raise ProgramError(f"`{path}`: {exc}") from exc

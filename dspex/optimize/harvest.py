@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from dspex import _host
-from dspex import settings as _settings
 from dspex.data.example import Example
 from dspex.errors import Interruption, LMAuthError, LMQuotaError, UsageError
 from dspex.evaluate.score import Metric, judge
@@ -21,6 +20,7 @@ from dspex.modules import trace
 from dspex.modules.module import Module
 from dspex.scope.flow import flow
 from dspex.scope.scope import current, within
+from dspex.settings import context
 
 MAX_ERRORS = 10
 AHEAD = 4
@@ -126,7 +126,7 @@ async def _attempt(plan: Harvest, row: Example, round_: int) -> dict[str, Exampl
         if round_:
             predictor.update_config(temperature=1.0, rollout_id=round_)
     with within(f"bootstrap/{row.digest}"), trace.recording() as steps:
-        with _settings.context(**plan.settings):
+        with context(**plan.settings):
             prediction = await teacher.acall(**dict(row.inputs().items()))
         if not await _passes(plan, row, prediction, steps):
             return {}

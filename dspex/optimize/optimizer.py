@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from dspex import settings as _settings
 from dspex.data.example import Example
 from dspex.errors import SettingsError, nearest
 from dspex.evaluate.launch import Order, check_examples, check_inputs, check_program, launch
@@ -15,7 +14,7 @@ from dspex.modules.module import Module
 from dspex.optimize.candidate import Candidates
 from dspex.runs import run as _run
 from dspex.runs.engine import Kept
-from dspex.scope.budget import Budget
+from dspex.settings import current_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +100,8 @@ class Teleprompter:
         val = self.valset_for(train, None if valset is None else check_examples(valset, "valset"))
         check_inputs(checked, train, "trainset")
         check_inputs(checked, val, "valset")
-        Budget(budget)
-        width = getattr(self, "num_threads", None) or _settings.current().num_threads
-        number = _settings.current().seed if seed is None else seed
+        width = getattr(self, "num_threads", None) or current_settings().num_threads
+        number = current_settings().seed if seed is None else seed
         snapshot, guide = checked.deepcopy(), teacher.deepcopy() if teacher is not None else None
 
         def work(kept: Kept) -> Module:

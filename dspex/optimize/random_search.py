@@ -26,9 +26,8 @@ class BootstrapFewShotWithRandomSearch(Teleprompter):
 
     Args:
         metric: `metric(example, prediction, trace)`.
-        max_bootstrapped_demos, max_labeled_demos, max_rounds, max_errors, metric_threshold,
-            teacher_settings: as for
-            `BootstrapFewShot`.
+        teacher_settings, max_bootstrapped_demos, max_labeled_demos, max_rounds, max_errors,
+            metric_threshold: as for `BootstrapFewShot`.
         num_candidate_programs: shuffled bootstraps; 16 by default.
         num_threads: examples in flight at once.
         stop_at_score: percent at which the search ends early.

@@ -159,7 +159,7 @@ async def _start(server: Server) -> Callable[[], Any]:
     # A client that goes away ends its handler, as it ends the work at a good provider.
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()
     host, port = runner.addresses[0][:2]
     server.base_url = f"http://{host}:{port}/v1"
     return runner.cleanup

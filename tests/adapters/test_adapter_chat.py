@@ -199,3 +199,19 @@ def test_the_chat_adapter_is_an_adapter_and_a_value() -> None:
     assert isinstance(adapter, Adapter)
     assert adapter == ChatAdapter()
     assert repr(adapter) == "ChatAdapter()"
+
+
+@pytest.mark.parametrize("piece", [" ", "\\", "[", "[[ ##", "\n", "```\n", "> ", "#", "\t\n"])
+def test_hostile_text_costs_its_length(piece: str) -> None:
+    """Long runs of one piece are read in a moment: within the test's own time limit."""
+    text = piece * 50_000
+    wanted = Signature("q -> a, b: list[int]")
+    ChatAdapter().format(wanted, [{"a": text, "b": [1]}], {"q": text})
+    for answer in (
+        text,
+        f"##{text}",
+        f"[[ ## a ## ]]\n{text}\n[[ ## b ## ]]\n{text}",
+        f"{text}[[ ## a ## ]]",
+    ):
+        with pytest.raises(AdapterParseError):
+            ChatAdapter().parse(wanted, answer)

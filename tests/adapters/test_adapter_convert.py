@@ -6,7 +6,7 @@ import datetime
 import decimal
 import enum
 import math
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, Literal
 
 import pydantic
 import pytest
@@ -56,8 +56,7 @@ def an_output(annotation: Any, **constraints: Any) -> Field:
         (object, "JSON: any value"),
         (
             Fact,
-            'JSON: {"properties":{"title":{"type":"string"},"score":{"default":0.5,"type":"number"}},'
-            '"required":["title"],"type":"object"}',
+            'JSON: {"properties":{"title":{"type":"string"},"score":{"default":0.5,"type":"number"}},"required":["title"],"type":"object"}',
         ),
         (Example, "Example"),
     ],
@@ -120,12 +119,12 @@ def test_a_value_that_holds_itself_is_shown() -> None:
         (Team, "Team.BILLING", Team.BILLING),
         (Level, "2", Level.HIGH),
         (Level, "low", Level.LOW),
-        (Optional[int], "null", None),
-        (Optional[int], "1,000", 1000),
-        (Optional[str], "None", None),
-        (Optional[str], '"null"', "null"),
-        (Optional[str], '"Hello" she said', '"Hello" she said'),
-        (Optional[Literal["a"]], "`A`", "a"),
+        (int | None, "null", None),
+        (int | None, "1,000", 1000),
+        (str | None, "None", None),
+        (str | None, '"null"', "null"),
+        (str | None, '"Hello" she said', '"Hello" she said'),
+        (Literal["a"] | None, "`A`", "a"),
         (list[str], '```json\n["a"]\n```', ["a"]),
         (list[str], 'Here it is: ["a"] as asked', ["a"]),
         (list[str], "['a', 'b']", ["a", "b"]),
@@ -184,7 +183,7 @@ def test_constraints_hold_for_answers(
     """Pydantic's constraints are checked on what the model wrote."""
     field = an_output(annotation, **constraints)
     parse_value(good, field)
-    with pytest.raises(AdapterParseError, match="Input should be|should have at"):
+    with pytest.raises(AdapterParseError, match=r"Input should be|should have at"):
         parse_value(bad, field)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
-import keyword
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
 import pydantic
 from hypothesis import given, settings
@@ -56,9 +55,9 @@ KINDS: list[tuple[Any, st.SearchStrategy[Any]]] = [
     (list[str], st.lists(TEXTS)),
     (dict[str, int], st.dictionaries(TEXTS, st.integers(-(2**60), 2**60))),
     (dict[int, list[float]], st.dictionaries(st.integers(), st.lists(FLOATS))),
-    (Optional[str], st.none() | TEXTS),
-    (Optional[int], st.none() | st.integers()),
-    (Optional[Color], st.none() | st.sampled_from(Color)),
+    (str | None, st.none() | TEXTS),
+    (int | None, st.none() | st.integers()),
+    (Color | None, st.none() | st.sampled_from(Color)),
     (int | str, st.integers() | TEXTS),
     (tuple[int, str], st.tuples(st.integers(), TEXTS)),
     (set[str], st.sets(TEXTS)),
@@ -71,33 +70,22 @@ KINDS: list[tuple[Any, st.SearchStrategy[Any]]] = [
 LITERALS = st.lists(TEXTS | st.integers() | st.booleans(), min_size=1, max_size=5).map(
     lambda options: (Literal[tuple(options)], st.sampled_from(options))
 )
-NAMES = st.from_regex(r"[^\W\d]\w{0,8}", fullmatch=True).filter(
-    lambda n: n.isidentifier() and not keyword.iskeyword(n)
-)
+NAMES = st.sampled_from(["a", "b", "answer", "completed", "Team", "नाम", "field_2", "a1"])
 
 
 @st.composite
 def fields_and_values(draw: st.DrawFn) -> tuple[SignatureSpec, dict[str, Any]]:
     """Draw a signature and a value for each of its fields."""
-    names = draw(st.lists(NAMES, min_size=2, max_size=5, unique_by=str.casefold))
     fields: list[Field] = []
     values: dict[str, Any] = {}
-    for place, name in enumerate(names):
+    for name in draw(st.lists(NAMES, min_size=2, max_size=5, unique=True)):
         annotation, strategy = draw(st.sampled_from(KINDS) | LITERALS)
-        field = (InputField if place == 0 else OutputField)().named(name, annotation)
-        fields.append(field)
-        values[field.name] = draw(strategy)
-    if len({f.name for f in fields}) < len(fields):
-        fields = (
-            fields[:2]
-            if fields[0].name != fields[1].name
-            else [fields[0], OutputField().named(f"{fields[0].name}x", Any)]
-        )
-    spec = SignatureSpec(instructions="Do.", inputs=tuple(fields[:1]), outputs=tuple(fields[1:]))
-    return spec, {f.name: values.get(f.name, 0) for f in fields}
+        fields.append((OutputField if fields else InputField)().named(name, annotation))
+        values[name] = draw(strategy)
+    return SignatureSpec(instructions="Do.", inputs=tuple(fields[:1]), outputs=tuple(fields[1:])), values
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(fields_and_values())
 def test_render_then_parse_is_the_identity(case: tuple[SignatureSpec, dict[str, Any]]) -> None:
     """What a demonstration shows is read back as the same values of the same types."""
@@ -134,6 +122,7 @@ JSONISH = st.lists(
 ).map("".join)  # fmt: skip
 
 
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from(MANY.outputs), TEXTS | JSONISH)), TEXTS)
 def test_no_answer_raises_anything_but_our_error(parts: list[tuple[Field, str]], tail: str) -> None:
     """Any text is read, or refused by an error that holds it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -42,7 +43,10 @@ def tell(what: str, value: str) -> None:
 
 
 def python(code: str) -> Callable[[], object]:
-    return lambda: subprocess.run([sys.executable, "-c", code], check=True)
+    """Run code in a fresh interpreter that may keep its bytecode, as an installed package does."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = os.environ["DSPEX_HOME"]
+    return lambda: subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
 def events() -> list[AnyEvent]:
@@ -115,5 +119,7 @@ def front() -> None:
 
 
 if __name__ == "__main__":
-    for part in (imports, floors, programs, front):
-        part()
+    with tempfile.TemporaryDirectory() as home:
+        os.environ |= {"DSPEX_HOME": home, "DSPEX_CACHE_DIR": home}
+        for part in (imports, floors, programs, front):
+            part()

@@ -159,7 +159,7 @@ def a_start(**changes: object) -> RunStart:
 def a_baseline() -> CandidateProposed:
     """Give the program as it was handed in."""
     return CandidateProposed(
-        candidate="c0", instructions={"classify": BASE}, demos={"classify": 0}, program="p0", baseline=True
+        candidate="base", instructions={"classify": BASE}, demos={"classify": 0}, program="p0", baseline=True
     )
 
 
@@ -168,14 +168,14 @@ def finished() -> Journal:
     it = Journal("r1", seed=1)
     it.emit(a_start(practice=True, models=["practice"], planned=4, budget_usd=0.5))
     it.emit(a_baseline())
-    it.emit(BestChanged(candidate="c0", mean=it.score("c0", 0.5, 8)))
+    it.emit(BestChanged(candidate="base", mean=it.score("base", 0.5, 8)))
     it.emit(PhaseStart(name="Bootstrap", total=4))
     best = 0.5
     for k, right in enumerate([0.625, 0.5, 0.75, 0.875], start=1):
         demos = {"classify": 2 * k}
         it.emit(
             CandidateProposed(
-                candidate=f"c{k}", origin="c0", what=f"{2 * k} demonstrations", demos=demos, program=f"p{k}",
+                candidate=f"c{k}", origin="base", what=f"{2 * k} demonstrations", demos=demos, program=f"p{k}",
                 instructions={"classify": BASE if k < 4 else BETTER},
             )
         )  # fmt: skip
@@ -192,8 +192,8 @@ def stopped() -> Journal:
     """Paused, resumed, then stopped by the user with one candidate half scored."""
     it = Journal("r2", seed=2)
     it.emit(a_start(method="BootstrapFewShotWithRandomSearch", planned=10, budget_usd=2.0), a_baseline())
-    it.emit(BestChanged(candidate="c0", mean=it.score("c0", 0.5, 6)))
-    it.emit(CandidateProposed(candidate="c1", origin="c0", what="3 demonstrations", demos={"classify": 3}))
+    it.emit(BestChanged(candidate="base", mean=it.score("base", 0.5, 6)))
+    it.emit(CandidateProposed(candidate="c1", origin="base", what="3 demonstrations", demos={"classify": 3}))
     it.score("c1", 0.66, 6, until=2)
     it.emit(RunPaused(), wait=1.0)
     it.emit(RunResumed(by="ada"), wait=30.0)
@@ -211,8 +211,8 @@ def failed() -> Journal:
     it.emit(a_start(), a_baseline())
     retry = LMRetry(model="openai/gpt-4o-mini", error="rate_limit", attempt=1, wait=2.5)
     it.emit(retry, msgspec.structs.replace(retry, attempt=2, wait=5.0))
-    it.score("c0", 0.5, 8, fails=[1, 4, 5])
-    it.emit(CandidateProposed(candidate="c1", origin="c0", what="copied from nowhere"))
+    it.score("base", 0.5, 8, fails=[1, 4, 5])
+    it.emit(CandidateProposed(candidate="c1", origin="base", what="copied from nowhere"))
     it.emit(EvaluateStart(candidate="c1", total=8), EvaluateEnd(candidate="c1", done=0, failed=8))
     it.emit(CandidateDropped(candidate="c1", reason="every example failed"))
     it.emit(LMEnd(model="local/unknown", priced=False, prompt_tokens=10, completion_tokens=2))
@@ -232,8 +232,8 @@ def evaluation() -> Journal:
         a_start(work="evaluate", method="Evaluate", sizes={"val": 20}, practice=True, models=["practice"])
     )
     it.emit(a_baseline())
-    mean = it.score("c0", 0.7, 20, fails=[6, 13], cached=0.2)
-    it.emit(BestChanged(candidate="c0", mean=mean), RunEnd(state="finished", best="c0"))
+    mean = it.score("base", 0.7, 20, fails=[6, 13], cached=0.2)
+    it.emit(BestChanged(candidate="base", mean=mean), RunEnd(state="finished", best="base"))
     return it
 
 
@@ -273,8 +273,8 @@ def doubled() -> list[AnyEvent]:
 
 SEARCH = [
     # right, full, origin, what
-    (0.62, False, "c0", "i1 · d0"), (0.58, False, "c0", "i2 · d0"), (0.70, False, "c0", "i3 · d1"),
-    (0.60, False, "c0", "i1 · d2"), (0.75, True, "c0", "i1 · d1"), (0.66, False, "c0", "i5 · d3"),
+    (0.62, False, "base", "i1 · d0"), (0.58, False, "base", "i2 · d0"), (0.70, False, "base", "i3 · d1"),
+    (0.60, False, "base", "i1 · d2"), (0.75, True, "base", "i1 · d1"), (0.66, False, "base", "i5 · d3"),
     (0.55, False, "c5", "i4 · d1"), (0.71, False, "c5", "i2 · d2"), (0.63, False, "c5", "i6 · d0"),
     (0.80, True, "c5", "i4 · d0"), (0.68, False, "c5", "i3 · d3"), (0.70, False, "c10", "i4 · d3"),
     (0.76, False, "c5", "i2 · d2"), (0.73, False, "c10", "i5 · d2"), (0.86, True, "c10", "i4 · d2"),
@@ -286,11 +286,11 @@ def rich() -> Journal:
     """A long search in phases: proposals, parts of the set, dropped candidates, four leaders, a cap."""
     it = Journal("r12", seed=12)
     it.emit(
-        a_start(method="MIPROv2", planned=30, budget_usd=0.5, models=["openai/gpt-4o-mini", "openai/gpt-4o"])
+        a_start(method="MIPROv2", planned=30, budget_usd=0.22, models=["openai/gpt-4o-mini", "openai/gpt-4o"])
     )
     it.emit(a_baseline())
-    best = it.score("c0", 0.615, 26)
-    it.emit(BestChanged(candidate="c0", mean=best), PhaseStart(name="Bootstrap", total=8))
+    best = it.score("base", 0.615, 26)
+    it.emit(BestChanged(candidate="base", mean=best), PhaseStart(name="Bootstrap", total=8))
     for k in range(8):
         it.call()
         it.emit(OptimizationStep(phase="Bootstrap", k=k + 1, of=8))
@@ -320,14 +320,14 @@ def rich() -> Journal:
         if full and mean > best:
             best = mean
             it.emit(BestChanged(candidate=name, mean=mean))
-    it.emit(BudgetWarned(share=0.8, spent=0.4, cap=0.5))
+    it.emit(BudgetWarned(share=0.9, spent=it.spent, cap=0.22))
     it.emit(
         CandidateProposed(candidate="c19", origin="c15", what="i7 · d4", instructions={"classify": BETTER})
     )
     it.score("c19", 0.9, 26, until=9)
     it.emit(LMStart(model="openai/gpt-4o-mini"), LMStart(model="openai/gpt-4o", role="proposal"))
-    it.emit(BudgetReached(spent=round(it.spent, 4), cap=0.5))
-    it.emit(RunEnd(state="finished", reason="budget of $0.50 reached", best="c15"))
+    it.emit(BudgetReached(spent=it.spent, cap=0.22))
+    it.emit(RunEnd(state="finished", reason="budget of $0.22 reached", best="c15"))
     return it
 
 

@@ -17,7 +17,7 @@ class Work:
         self.started = 0
         self.cancelled = 0
         self.gate = asyncio.Event()
-        self.error: BaseException | None = None
+        self.errors: list[BaseException] = []
 
     async def __call__(self) -> str:
         self.started += 1
@@ -26,8 +26,8 @@ class Work:
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
-        if self.error is not None:
-            raise self.error
+        if self.errors:
+            raise self.errors.pop()
         return "done"
 
 
@@ -83,7 +83,7 @@ async def test_work_ends_when_all_have_gone():
 async def test_errors_are_shared():
     """All who wait get the error; it was tried again inside where that made sense."""
     flights, work = Flights[str](), Work()
-    work.error = LMServerError("down")
+    work.errors = [LMServerError("down")]
     tasks = await join(flights, work, 3)
     work.gate.set()
     results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -94,11 +94,9 @@ async def test_errors_are_shared():
 async def test_the_end_of_the_first_ones_run_is_not_shared():
     """A run that was asked to end takes nobody else's call with it."""
     flights, work = Flights[str](), Work()
-    work.error = CancelRequested("the first one's run")
+    work.errors = [CancelRequested("the first one's run")]
     tasks = await join(flights, work, 2)
     work.gate.set()
-    await settle()
-    work.error = None
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(results[0], CancelRequested)
     assert results[1] == ("done", False)

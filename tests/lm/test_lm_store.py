@@ -8,12 +8,12 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from dspex.events.bus import bus
-from dspex.events.event import Event, Log
+from dspex.events.event import AnyEvent, Log
 from dspex.lm.messages import Choice, Response, Usage
 from dspex.lm.store import ENTRY_OVERHEAD, FOLDER, Folder, Memory, Store, store_at
 
@@ -22,26 +22,11 @@ ANSWER = Response(
 )
 
 
-class Listening:
-    """A sink that keeps the logs."""
-
-    def __init__(self) -> None:
-        self.logs: list[Log] = []
-
-    def take(self, event: Event) -> None:
-        if isinstance(event, Log):
-            self.logs.append(event)
-
-    def wants(self, kind: type[Event]) -> bool:
-        return kind is Log
+Happened = Callable[[], list[AnyEvent]]
 
 
-@pytest.fixture
-def logs():
-    sink = Listening()
-    bus.attach(sink)
-    yield sink.logs
-    bus.detach(sink)
+def warnings_in(happened: Happened) -> list[str]:
+    return [event.text for event in happened() if isinstance(event, Log) and event.level == "warning"]
 
 
 def test_a_kept_answer_comes_back_free_and_marked(tmp_path: Path):
@@ -146,7 +131,7 @@ def test_nothing_is_thrown_away(tmp_path: Path):
     assert {p.name.partition("-")[0] for p in (tmp_path / FOLDER).iterdir()} == {"cache.db"}
 
 
-def test_a_folder_that_cannot_be_made_is_said_once(tmp_path: Path, logs: list[Log]):
+def test_a_folder_that_cannot_be_made_is_said_once(tmp_path: Path, happened: Happened):
     """One warning, then memory alone; no call fails for it."""
     (tmp_path / "file").write_text("in the way")
     store = Store(Folder(tmp_path / "file"))
@@ -154,12 +139,12 @@ def test_a_folder_that_cannot_be_made_is_said_once(tmp_path: Path, logs: list[Lo
         store.put("k", ANSWER)
         assert store.get("k") is not None
         assert store.get("other") is None
-    assert len(logs) == 1
-    assert logs[0].level == "warning"
-    assert "memory only" in logs[0].text
+    (text,) = warnings_in(happened)
+    assert "memory only" in text
+    assert "DSPEX_CACHE_DIR" in text
 
 
-def test_a_full_disk_is_said_once(tmp_path: Path, logs: list[Log]):
+def test_a_full_disk_is_said_once(tmp_path: Path, happened: Happened):
     """A write that fails in mid-work changes nothing for the caller."""
     store = Store(Folder(tmp_path))
     store.put("k", ANSWER)
@@ -167,10 +152,10 @@ def test_a_full_disk_is_said_once(tmp_path: Path, logs: list[Log]):
     for k in range(50):
         store.put(str(k), Response(choices=(Choice(text="x" * 20_000),)))
     assert store.get("49") is not None
-    assert len(logs) == 1
+    assert len(warnings_in(happened)) == 1
 
 
-def test_a_broken_file_is_said_once(tmp_path: Path, logs: list[Log]):
+def test_a_broken_file_is_said_once(tmp_path: Path, happened: Happened):
     """A file that is no database is left alone."""
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "cache.db").write_bytes(b"no database" * 500)
@@ -178,7 +163,7 @@ def test_a_broken_file_is_said_once(tmp_path: Path, logs: list[Log]):
     assert store.get("k") is None
     store.put("k", ANSWER)
     assert store.get("k") is not None
-    assert len(logs) == 1
+    assert len(warnings_in(happened)) == 1
 
 
 def test_one_folder_has_one_store(tmp_path: Path):

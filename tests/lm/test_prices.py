@@ -41,7 +41,9 @@ def test_an_unknown_price_is_none_never_zero():
 
 def test_a_price_of_ones_own_is_per_million():
     """The unit of the providers' price lists."""
-    assert per_million((2.5, 10)).of(Usage(prompt_tokens=1000, completion_tokens=100)) == pytest.approx(0.0035)
+    assert per_million((2.5, 10)).of(Usage(prompt_tokens=1000, completion_tokens=100)) == pytest.approx(
+        0.0035
+    )
 
 
 @pytest.mark.parametrize("price", [(1,), (1, 2, 3), ("a", "b"), 5, (-1, 2), (float("nan"), 1), None])

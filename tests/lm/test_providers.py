@@ -71,7 +71,9 @@ def test_an_unknown_provider_is_one_line_with_the_nearest(model: str, words: str
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("base", ["localhost:8000", "ftp://h/v1", "http://", "http://h:port/v1", "http://[::1/v1"])
+@pytest.mark.parametrize(
+    "base", ["localhost:8000", "ftp://h/v1", "http://", "http://h:port/v1", "http://[::1/v1"]
+)
 def test_an_address_that_is_none_is_refused_at_once(base: str):
     """A typo in api_base= is an error where it is written."""
     with pytest.raises(SettingsError, match="no address"):

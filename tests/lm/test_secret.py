@@ -62,7 +62,9 @@ def test_ordinary_words_stay():
 
 def test_credentials_are_told_by_name():
     """Secrets of providers are known by their names; ordinary parameters are not taken for them."""
-    assert all(map(is_credential, ["aws_session_token", "aws_access_key_id", "vertex_credentials", "azure_ad_token"]))
+    assert all(
+        map(is_credential, ["aws_session_token", "aws_access_key_id", "vertex_credentials", "azure_ad_token"])
+    )
     assert not any(map(is_credential, ["max_tokens", "prompt_cache_key", "top_k", "logit_bias", "seed"]))
 
 

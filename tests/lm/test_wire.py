@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import msgspec
@@ -57,7 +58,9 @@ def test_an_answer_is_read():
     assert (response.usage.total_tokens, response.model, response.cost) == (7, "m-1", None)
 
 
-@pytest.mark.parametrize("raw", [b"", b"<html>", b"[]", b"{}", b'{"choices":[]}', b'{"choices":[{}]}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "raw", [b"", b"<html>", b"[]", b"{}", b'{"choices":[]}', b'{"choices":[{}]}', b"\xff\xfe"]
+)
 def test_what_is_no_answer_is_refused(raw: bytes):
     """A body without a completion is an error, never an empty answer."""
     with pytest.raises(NoAnswerError):
@@ -67,7 +70,5 @@ def test_what_is_no_answer_is_refused(raw: bytes):
 @given(st.binary(max_size=300))
 def test_no_bytes_break_the_reader(raw: bytes):
     """Every body is an answer or a `NoAnswerError`."""
-    try:
+    with contextlib.suppress(NoAnswerError):
         assert response_of(raw).choices
-    except NoAnswerError as error:
-        assert str(error)

@@ -75,19 +75,26 @@ def _votes(
     field: Field, shots: Sequence[Shot], near: Sequence[float]
 ) -> tuple[dict[str, float], dict[str, int]]:
     """Sum up each value's demonstrations; the root keeps a value shown often from winning by number alone."""
-    known = {label.casefold(): label for label in field.labels}
     voters: dict[str, list[int]] = {}
     for index, shot in enumerate(shots):
-        value = next((value for name, value in shot.answers if name == field.name), None)
+        value = next(
+            (_spelt(value, field.labels) for name, value in shot.answers if name == field.name), None
+        )
         if value is not None:
-            key = value.strip("`'\" \n").casefold() if known else value
-            if not known or key in known:
-                voters.setdefault(known.get(key, value), []).append(index)
+            voters.setdefault(value, []).append(index)
     votes: dict[str, float] = {}
     for value, indexes in voters.items():
         cosines = [near[i] for i in indexes]
         votes[value] = sum(cosines) / math.sqrt(len(cosines))
     return votes, {value: max(indexes, key=lambda i: near[i]) for value, indexes in voters.items()}
+
+
+def _spelt(value: str, labels: tuple[str, ...]) -> str | None:
+    """Return the label that a demonstration means; any value will do where there are no labels."""
+    if not labels or value in labels:
+        return value
+    bare = value.strip("`'\" \n").casefold()
+    return next((label for label in labels if label.casefold() == bare), None)
 
 
 def _hinted(

@@ -5,13 +5,12 @@ Reasoning is worded last, from the choice already made, but stands where the lay
 
 from __future__ import annotations
 
-import json
 import re
 
 from dspex.lm.practice.chance import Chance
 from dspex.lm.practice.choose import Chosen, choose_label, choose_value
 from dspex.lm.practice.extract import is_number, number_in, sentence_of, shorten
-from dspex.lm.practice.prompt import COMPLETED, REASONING, Field, Prompt, decode
+from dspex.lm.practice.prompt import COMPLETED, REASONING, Field, Prompt, decode, encode
 from dspex.lm.practice.propose import propose
 from dspex.lm.practice.schema import fitting, in_words, minimal, number
 from dspex.lm.practice.words import stem, words
@@ -56,7 +55,7 @@ def _answer(field: Field, prompt: Prompt, chance: Chance) -> tuple[str, str]:
     extract = sentence_of(prompt.query) or shorten(prompt.text) or "Nothing was given."
     if field.type == "json":
         schema = decode(field.schema)
-        return json.dumps(extract if schema is None else minimal(schema, extract), ensure_ascii=False), ""
+        return encode(extract if schema is None else minimal(schema, extract)), ""
     return fitting(bounds, extract), ""
 
 

@@ -6,17 +6,17 @@ lines, headed sections, with or without feedback that says what was expected. Al
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from dspex.lm.practice.prompt import REASONING, Values, decode
+from dspex.lm.practice.prompt import REASONING, Values, decode, encode
 
+# A marker inside a prompt's input wears a backslash.
 _MARK = re.compile(
-    r"^[ \t]*(?:\[\[ ## (\w+) ## \]\]|#{1,6}[ \t]+([A-Za-z_][\w \t]{0,40}?)[ \t]*$|([A-Za-z_][\w \t]{0,40}?):(?=\s|$))",
+    r"^[ \t]*(?:\\*\[\[ ## (\w+) ## \]\]|#{1,6}[ \t]+([A-Za-z_][\w \t]{0,40}?)[ \t]*$|([A-Za-z_][\w \t]{0,40}?):(?=\s|$))",
     re.MULTILINE,
 )
 _BREAK = re.compile(
@@ -24,7 +24,7 @@ _BREAK = re.compile(
 )
 _EXPECTED = re.compile(
     r"(?:expected(?: answer| output| label| value)?|correct (?:answer|label|output)|should (?:have been|be))"
-    r"(?:\s+(?:is|was))?\s*:?\s*[`'\"]?([\w][\w -]{0,60}?)[`'\"]?\s*(?=[,.;!)\n]|\bbut\b|\bnot\b|\band\b|$)",
+    r"(?:\s+(?:is|was))?\s*:?\s*([`'\"]?)(\w[\w -]{0,60}?)[`'\"]?\s*(?=[,.;!)\n]|\bbut\b|\bnot\b|\band\b|$)",
     re.IGNORECASE,
 )
 _LABEL_WORDS, _LABEL_LENGTH = 5, 60
@@ -148,8 +148,9 @@ def _corrected(label: str, feedback: str, known: set[str]) -> str:
     said = _EXPECTED.search(feedback)
     if said is None:
         return label
-    wanted = said[1].strip()
-    return next((one for one in known if one.casefold() == wanted.casefold()), wanted)
+    wanted = said[2].strip()
+    otherwise = wanted if said[1] or " " not in wanted else label
+    return next((one for one in sorted(known) if one.casefold() == wanted.casefold()), otherwise)
 
 
 def _texts(item: Mapping[str, object]) -> dict[str, str]:
@@ -157,6 +158,4 @@ def _texts(item: Mapping[str, object]) -> dict[str, str]:
 
 
 def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value.strip()
-    return json.dumps(value)
+    return value.strip() if isinstance(value, str) else encode(value)

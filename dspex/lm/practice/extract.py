@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from dspex.lm.practice.prompt import Values
-from dspex.lm.practice.words import bag
+from dspex.lm.practice.words import READ, bag
 
 LONGEST = 200
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -27,7 +27,7 @@ def sentence_of(values: Values) -> str:
     asked = min(texts, key=len)
     wanted = bag(asked)
     told = [text for text in texts if text is not asked] or [asked]
-    sentences = [part.strip() for text in told for part in _SENTENCE.split(text) if part.strip()]
+    sentences = [part.strip() for text in told for part in _SENTENCE.split(text[:READ]) if part.strip()]
     if not sentences:
         return ""
     best = max(sentences, key=lambda one: sum(root in wanted for root in bag(one)) / (3 + len(one) ** 0.5))

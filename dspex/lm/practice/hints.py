@@ -77,8 +77,13 @@ def _sayings(text: str, labels: tuple[str, ...]) -> Iterator[tuple[str, str, flo
 def _of_sentence(
     sentence: str, named: re.Pattern[str], labels: tuple[str, ...], owner: str
 ) -> Iterator[tuple[str, str, float]]:
-    """Walk through the clauses; one without a name belongs to the label named last, or else to the next."""
+    """Walk through the clauses; one without a name goes to the name before it, or to the next name.
+
+    The first clause with a name shows which way round the sentence speaks: `invoices, refunds: billing` or
+    `billing: invoices, refunds`.
+    """
     waiting: list[str] = []
+    name_comes_last = False
     for clause in _CLAUSE.split(sentence):
         every = list(named.finditer(clause))
         mentions = [
@@ -86,22 +91,31 @@ def _of_sentence(
         ]
         sign = _AGAINST if _NEGATED.match(clause) else 1.0
         if not every:
-            if owner:
+            if owner and not name_comes_last:
                 yield owner, clause, sign
             else:
                 waiting.append(clause)
-        elif not mentions:
+            continue
+        if not owner:
+            name_comes_last = (bool(waiting) or _tells(clause[: every[0].start()])) and not _tells(
+                clause[every[-1].end() :]
+            )
+        if not mentions:
             if not owner:
                 yield labels[_index(every[0])], _without(clause, every), _AGAINST
-        elif len({_index(m) for m in mentions}) == 1:
-            owner = labels[_index(mentions[0])]
-            yield owner, _without(clause, every), sign
+            continue
+        if len({_index(m) for m in mentions}) == 1:
+            yield labels[_index(mentions[0])], _without(clause, every), sign
         else:
-            owner = labels[_index(mentions[-1])]
             yield from _of_crowded(clause, mentions, labels)
-        if owner:
-            yield from ((owner, said, 1.0) for said in waiting)
-            waiting.clear()
+        owner = labels[_index(mentions[-1])]
+        yield from ((owner, said, 1.0) for said in waiting)
+        waiting.clear()
+
+
+def _tells(text: str) -> bool:
+    """Tell whether a piece of a clause has words of its own, beside those about answering."""
+    return any(" " not in root and root not in _TELLING for root in bag(text))
 
 
 def _of_crowded(
@@ -110,7 +124,7 @@ def _of_crowded(
     """Share out a clause that names several labels: to the name before the words, or after them."""
     starts = [m.start() for m in mentions]
     ends = [m.end() for m in mentions]
-    name_comes_last = not bag(clause[ends[-1] :]) and bool(bag(clause[: starts[0]]))
+    name_comes_last = not _tells(clause[ends[-1] :]) and _tells(clause[: starts[0]])
     if name_comes_last:
         pieces = [clause[a:b] for a, b in zip([0, *ends], starts, strict=False)]
     else:

@@ -1,7 +1,7 @@
 """What the demonstrations bring to mind: how near each is to a query, and through which words.
 
-Weights come from the demonstrations alone: a stem that few of them share weighs more (TF-IDF, cosine). The
-built memory is kept per set of demonstrations, so that a call only looks up the words of its query.
+Weights come from the demonstrations alone: a stem that few of them hold weighs more (TF-IDF, cosine). What is
+worked out is kept per set of demonstrations, so that a call only compares its own words.
 """
 
 from __future__ import annotations
@@ -21,52 +21,43 @@ _STRESS = 0.5
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """Demonstrations, indexed by stem."""
+    """Demonstrations, with the weight of each of their stems."""
 
-    shots: tuple[Shot, ...]
+    bags: tuple[Mapping[str, float], ...]
+    lengths: tuple[float, ...]
     rarity: Mapping[str, float]
-    postings: Mapping[str, tuple[tuple[int, float], ...]]
     unseen: float
     """Rarity of a stem that no demonstration holds."""
 
     def nearness(self, query: Mapping[str, float]) -> list[float]:
         """Return the cosine of each demonstration with a query, between 0 and 1."""
-        near = [0.0] * len(self.shots)
-        length = 0.0
-        for root, count in query.items():
-            weight = math.sqrt(count) * self.rarity.get(root, self.unseen)
-            length += weight * weight
-            for index, held in self.postings.get(root, ()):
-                near[index] += weight * held
-        scale = 1.0 / math.sqrt(length) if length else 0.0
-        return [value * scale for value in near]
+        rarity, unseen = self.rarity, self.unseen
+        length = math.sqrt(sum(count * rarity.get(root, unseen) ** 2 for root, count in query.items()))
+        near = []
+        for held, held_length in zip(self.bags, self.lengths, strict=True):
+            both = query.keys() & held.keys()
+            dot = sum([math.sqrt(query[root] * held[root]) * rarity[root] ** 2 for root in sorted(both)])
+            near.append(dot / (length * held_length) if dot else 0.0)
+        return near
 
     def shared(self, query: Mapping[str, float], index: int) -> list[str]:
-        """Return the stems that tie a demonstration to a query, the weightiest first."""
-        ties = [
-            (weight * self.rarity[root], root)
-            for root in query
-            for held_by, weight in self.postings.get(root, ())
-            if held_by == index and " " not in root
-        ]
-        return [root for _, root in sorted(ties, key=lambda tie: (-tie[0], tie[1]))]
+        """Return the stems that tie a demonstration to a query, the rarest first."""
+        both = [root for root in query.keys() & self.bags[index].keys() if " " not in root]
+        return sorted(both, key=lambda root: (-self.rarity[root], root))
 
 
 @lru_cache(maxsize=64)
 def remember(shots: tuple[Shot, ...]) -> Memory:
-    """Index demonstrations."""
-    bags = [_bag_of(shot) for shot in shots]
-    holders = Counter(root for one in bags for root in one)
+    """Weigh the words of demonstrations against each other."""
+    bags = tuple([_bag_of(shot) for shot in shots])
+    holders: Counter[str] = Counter()
+    for held in bags:
+        holders.update(held.keys())
     total = len(shots) + 2
-    rarity = {root: math.log(total / (count + 1)) for root, count in holders.items()}
-    postings: dict[str, list[tuple[int, float]]] = {}
-    for index, one in enumerate(bags):
-        weights = {root: math.sqrt(count) * rarity[root] for root, count in one.items()}
-        length = math.sqrt(sum(w * w for w in weights.values())) or 1.0
-        for root, weight in weights.items():
-            postings.setdefault(root, []).append((index, weight / length))
-    frozen = {root: tuple(held) for root, held in postings.items()}
-    return Memory(shots=shots, rarity=rarity, postings=frozen, unseen=math.log(total))
+    by_count = [math.log(total / (count + 1)) for count in range(len(shots) + 1)]
+    rarity = {root: by_count[count] for root, count in holders.items()}
+    lengths = [math.sqrt(sum([count * rarity[root] ** 2 for root, count in held.items()])) for held in bags]
+    return Memory(bags=bags, lengths=tuple(lengths), rarity=rarity, unseen=math.log(total))
 
 
 def _bag_of(shot: Shot) -> Mapping[str, float]:

@@ -138,6 +138,14 @@ def decode(text: str) -> object:
         return None
 
 
+def encode(value: object) -> str:
+    """Write a JSON value; one nested beyond reason becomes null."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "null"
+
+
 def _join(values: Values) -> str:
     return "\n".join(value for _, value in values)
 

@@ -32,8 +32,9 @@ _CLOSINGS = (
     "If two answers seem to fit, take the one with more of its words.",
 )
 _CLOSING_STARTS = tuple(closing.partition("{")[0] for closing in _CLOSINGS if closing)
-_WORDS_A_LABEL = 8
-_MOST_WORDS = 16
+_FEW_WORDS, _USUAL_WORDS, _MANY_WORDS = 4, 8, 16
+_MOST_WORDS = 24
+"""Words a label may gather over several proposals; the newest always find room."""
 _DROPPED = 0.2
 """Share of the examples that a sample leaves out of account."""
 
@@ -52,8 +53,9 @@ def propose(prompt: Prompt, chance: Chance) -> str:
     lines = [opening]
     for one in labelled:
         for label, chosen in distinguishing(one, chance).items():
-            merged = list(dict.fromkeys([*own.pop(label, ()), *chosen[:size]]))[:_MOST_WORDS]
-            if merged:
+            before = own.pop(label, [])
+            new = [word for word in chosen[:size] if word not in before]
+            if merged := before[: _MOST_WORDS - len(new)] + new:
                 lines.append(sentence.format(label=label, subject=subject, words=", ".join(merged)))
     lines += [sentence.format(label=label, subject=subject, words=", ".join(own[label])) for label in own]
     lines.append(chance.pick(_CLOSINGS, "closing", prompt.text).format(subject=subject))
@@ -114,10 +116,10 @@ def _size(values: Values, chance: Chance) -> int:
     """Return how many words a label gets: the tip may ask for fewer or more."""
     tip = " ".join(value.lower() for name, value in values if "tip" in name)
     if re.search(r"simple|short|concise|brief", tip):
-        return _WORDS_A_LABEL // 2
+        return _FEW_WORDS
     if re.search(r"detail|descri|thorough|informative|long", tip):
-        return _MOST_WORDS
-    return int(chance.pick(("8", "6", "12"), "size")) if chance.temperature else _WORDS_A_LABEL
+        return _MANY_WORDS
+    return int(chance.pick(("8", "6", "12"), "size")) if chance.temperature else _USUAL_WORDS
 
 
 def _present(values: Values) -> str:
@@ -159,4 +161,4 @@ def _attempts(values: Values) -> Iterable[tuple[float, str]]:
             if isinstance(row, dict) and isinstance(row.get("score"), (int, float)):
                 text = next((v for k, v in row.items() if "instruction" in k and isinstance(v, str)), "")
                 if text:
-                    yield float(row["score"]), text
+                    yield row["score"], text

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import cast
 
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
-_MOST_VALUES = 1000
+_MOST_VALUES, _DEEPEST = 1000, 40
 """A schema that asks for more has no finite value, or none that anybody would read."""
 _LONGEST = 10_000
 _SMALLEST, _LARGEST = 1e-9, 1e15
@@ -109,11 +109,18 @@ class _Writer:
         self._filler = filler
         self._inside: list[str] = []
         self._left = _MOST_VALUES
+        self._depth = 0
 
     def value(self, schema: object) -> JSON:
         self._left -= 1
-        if not isinstance(schema, dict) or self._left < 0:
+        if not isinstance(schema, dict) or self._left < 0 or self._depth > _DEEPEST:
             return None
+        self._depth += 1
+        value = self._chosen(schema)
+        self._depth -= 1
+        return value
+
+    def _chosen(self, schema: dict[str, object]) -> JSON:
         if "$ref" in schema:
             return self._referred(str(schema["$ref"]))
         for key in ("const", "default"):

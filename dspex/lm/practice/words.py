@@ -9,13 +9,13 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_+|-+")
 _DIGITS = re.compile(r"\d+")
 _PAIR_WEIGHT = 0.5
 _SHORT = 2_000
 """Many bags of texts up to this many characters are kept, but few of longer ones: they would fill the memory."""
-_READ = 20_000
+READ = 20_000
 """Characters of a text that are read at all: it all happens on the loop's own thread."""
 
 FUNCTION_WORDS = frozenset(
@@ -35,7 +35,7 @@ FUNCTION_WORDS = frozenset(
 
 def words(text: str) -> list[str]:
     """Cut a text into lower-case words, in order; numbers all become `0`."""
-    return [_DIGITS.sub("0", word).replace("’", "'") for word in _WORD.findall(text.lower())]
+    return _WORD.findall(_DIGITS.sub("0", text.lower().replace("’", "'")))
 
 
 def name_words(name: str) -> list[str]:
@@ -64,7 +64,7 @@ def stem(word: str) -> str:
 
 def bag(text: str) -> Mapping[str, float]:
     """Weigh the stems and neighbouring pairs of a text; words without content count only inside pairs."""
-    return _short_bag(text) if len(text) <= _SHORT else _long_bag(text[:_READ])
+    return _short_bag(text) if len(text) <= _SHORT else _long_bag(text[:READ])
 
 
 def _bag(text: str) -> Mapping[str, float]:

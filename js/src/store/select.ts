@@ -47,9 +47,6 @@ export const bestOf = (run: State): CandidateView | null =>
 /** The program as it was given. */
 export const baselineOf = (run: State): CandidateView | null => candidateOf(run, run.baseline);
 
-/** How a candidate is called: the baseline is `base`, whatever its id. */
-export const nameOf = (run: State, id: string): string => (id !== "" && id === run.baseline ? "base" : id);
-
 /** The table's order: the best, then scores from the top, then what is being scored, then what waits. */
 export const ranked = (run: State): readonly CandidateView[] => {
   const rank = (c: CandidateView): number =>

@@ -6,7 +6,12 @@ const floorTo = (value: number, digits: number): string => {
   return (Math.floor(value * scale + 0.5) / scale).toFixed(digits);
 };
 
-const grouped = (digits: string): string => digits.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+/** Puts commas between the thousands, left of the point. */
+const grouped = (digits: string): string => {
+  const [whole = "", part] = digits.split(".");
+  const apart = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+  return part === undefined ? apart : `${apart}.${part}`;
+};
 
 /** A whole number with thousands apart: 1,284. */
 export const count = (value: number): string => grouped(String(Math.floor(value + 0.5)));
@@ -16,18 +21,15 @@ export const tokens = (value: number): string => {
   if (value < 10_000) return count(value);
   if (value < 999_500) return `${floorTo(value / 1e3, 0)} k`;
   if (value < 999_995_000) return `${floorTo(value / 1e6, 2)} M`;
-  return `${floorTo(value / 1e9, 2)} B`;
+  return `${grouped(floorTo(value / 1e9, 2))} B`;
 };
 
 /** Dollars: two decimals, four below a cent. */
-export const money = (value: number): string => {
-  const [whole = "0", part = "00"] = floorTo(value, value > 0 && value < 0.01 ? 4 : 2).split(".");
-  return `$${grouped(whole)}.${part}`;
-};
+export const money = (value: number): string => `$${grouped(floorTo(value, value > 0 && value < 0.01 ? 4 : 2))}`;
 
 /** A score: percent with one decimal where all scores lie in 0..1, else as it is with two. */
 export const score = (value: number, percent: boolean): string =>
-  percent ? floorTo(value * 100, 1) : floorTo(value, 2);
+  percent ? floorTo(value * 100, 1) : grouped(floorTo(value, 2));
 
 /** Half the width of an interval, as a score: ±3.1. */
 export const halfWidth = (low: number, high: number, percent: boolean): string =>

@@ -1,7 +1,7 @@
 /* The table of candidates, best first. A row's id is a button, so that the keyboard reaches it too; the table
  * scrolls inside its own card, and keeps room for its first rows so that nothing below jumps. */
 import type { JSX } from "preact";
-import { inPercent, nameOf, ranked } from "../store/select.ts";
+import { inPercent, isOver, ranked } from "../store/select.ts";
 import { count, halfWidth, money, score } from "../ui/format.ts";
 import type { State } from "../wire/decode.ts";
 import type { CandidateView } from "../wire/types.ts";
@@ -56,22 +56,22 @@ interface RowProps {
 const Row = ({ run, c, percent, top, on, onSelect }: RowProps): JSX.Element => {
   const best = c.id === run.best;
   return (
-    <tr class={`${c.state}${on ? " on" : ""}`} onClick={() => onSelect(c.id)} title={hint(c)}>
+    <tr class={`${c.state}${on ? " on" : ""}`} onClick={() => onSelect(c.id)} title={hint(c, isOver(run))}>
       <th scope="row">
         <span class="star" aria-hidden="true">{best ? "★" : ""}</span>
         <button type="button" class="plain" aria-pressed={on} onClick={() => onSelect(c.id)}>
-          {nameOf(run, c.id)}
+          {c.id}
         </button>
         {best && <span class="hidden">, the best so far</span>}
       </th>
-      <td class="num">
+      <td class="num score">
         {c.mean !== null && <Bar share={percent ? c.mean : top > 0 ? c.mean / top : 0} />}
-        {c.mean === null ? <span class="dim">{c.state === "running" ? "…" : "–"}</span> : score(c.mean, percent)}
+        {c.mean === null ? <span class="dim">{c.state === "running" ? "…" : "–"}</span> : <b>{score(c.mean, percent)}</b>}
       </td>
       <td class="num dim">{c.low === null || c.high === null || c.state === "running" ? "" : halfWidth(c.low, c.high, percent)}</td>
       <td class="num dim">{seen(c)}</td>
       <td class="what"><span>{c.what || (c.baseline ? "as given" : "")}</span></td>
-      <td class="from dim"><span>{nameOf(run, c.origin) || "—"}</span></td>
+      <td class="from dim"><span>{c.origin || "—"}</span></td>
       <td class="num">{c.cost > 0 || c.mean !== null ? money(c.cost) : ""}</td>
     </tr>
   );
@@ -86,10 +86,11 @@ const seen = (c: CandidateView): string => {
   return c.n > 0 ? count(c.n) : "";
 };
 
-const hint = (c: CandidateView): string =>
+const hint = (c: CandidateView, over: boolean): string =>
   [
     c.what,
-    c.state === "proposed" ? "waits to be scored" : c.state === "running" ? "is being scored" : "",
+    c.state === "proposed" ? (over ? "was not scored" : "waits to be scored") : "",
+    c.state === "running" ? (over ? "was being scored when the run ended" : "is being scored") : "",
     c.state === "dropped" ? `dropped${c.reason ? `: ${c.reason}` : ""}` : "",
     c.failed > 0 ? `${count(c.failed)} failed` : "",
   ].filter(Boolean).join("\n");

@@ -9,6 +9,7 @@ import type { Dot, Frame, Measure, Plot } from "./plot.ts";
 
 /* A wide card gets a taller chart; candidates.css grows with it. */
 const heightOf = (width: number): number => (width >= 560 ? 244 : 208);
+const LEFT = 38;
 const MEASURES: readonly Measure[] = ["calls", "cost", "time"];
 const AXIS_NAMES: Readonly<Record<Measure, string>> = { calls: "LM calls", cost: "cost", time: "time" };
 
@@ -25,7 +26,7 @@ export const Chart = ({ run, selected, onSelect }: Props): JSX.Element => {
   const box = useRef<HTMLDivElement>(null);
   const width = useWidth(box, 524);
   const height = heightOf(width);
-  const frame: Frame = { left: 34, right: width - 12, top: 14, bottom: height - 28 };
+  const frame: Frame = { left: LEFT, right: width - 12, top: 14, bottom: height - 28 };
   const drawn = useMemo(() => plot(run, measure, frame), [run, measure, width]);
   const shown = drawn.dots.find((dot) => dot.id === active) ?? drawn.dots.find((dot) => dot.id === selected);
   return (
@@ -42,7 +43,7 @@ export const Chart = ({ run, selected, onSelect }: Props): JSX.Element => {
           {shown && <Whisker dot={shown} />}
           <Dots dots={drawn.dots} selected={selected} onSelect={onSelect} onActive={setActive} />
         </svg>
-        {drawn.dots.length === 0 && <p class="empty">The first candidate appears here once it is scored.</p>}
+        {drawn.dots.length === 0 && <p class="empty"><span>The first candidate appears here once it is scored.</span></p>}
         {active && shown && <Tip dot={shown} width={width} />}
       </div>
     </section>

@@ -1,6 +1,6 @@
 /* The selected candidate's facts in words: where it comes from, how it was scored, what it cost. */
 import type { JSX } from "preact";
-import { inPercent, nameOf } from "../store/select.ts";
+import { inPercent, isOver } from "../store/select.ts";
 import { count, money, plural, score } from "../ui/format.ts";
 import type { State } from "../wire/decode.ts";
 import type { CandidateView } from "../wire/types.ts";
@@ -25,11 +25,10 @@ export const Details = ({ run, candidate }: Props): JSX.Element => {
   );
 };
 
-const STATES: Readonly<Record<CandidateView["state"], string>> = {
-  proposed: "waits to be scored",
-  running: "is being scored",
-  scored: "scored",
-  dropped: "dropped",
+const stateOf = (c: CandidateView, over: boolean): string => {
+  if (c.state === "proposed") return over ? "was not scored" : "waits to be scored";
+  if (c.state === "running") return over ? "was being scored when the run ended" : "is being scored";
+  return c.state;
 };
 
 const facts = (run: State, c: CandidateView): readonly (readonly [string, string])[] => {
@@ -37,8 +36,8 @@ const facts = (run: State, c: CandidateView): readonly (readonly [string, string
   const sure = c.low !== null && c.high !== null && c.state !== "running";
   const all: readonly (readonly [string, string | false | null])[] = [
     ["candidate", c.baseline ? `${c.id}, the baseline` : c.id],
-    ["state", `${STATES[c.state]}${c.reason ? `: ${c.reason}` : ""}`],
-    ["made from", c.origin && nameOf(run, c.origin)],
+    ["state", `${stateOf(c, isOver(run))}${c.reason ? `: ${c.reason}` : ""}`],
+    ["made from", c.origin && c.origin],
     ["how", c.what],
     ["score", c.mean !== null && score(c.mean, percent)],
     ["95% interval", sure && `${score(c.low ?? 0, percent)} to ${score(c.high ?? 0, percent)}`],

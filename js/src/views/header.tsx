@@ -8,6 +8,7 @@ import { duration } from "../ui/format.ts";
 import { useNow, useOverdue } from "../ui/hooks.ts";
 import { Pill } from "../ui/pill.tsx";
 import type { State } from "../wire/decode.ts";
+import { short } from "./describe.ts";
 
 const PATIENCE_SECONDS = 6;
 
@@ -26,7 +27,7 @@ interface Props {
 /** Draws the header. */
 export const Header = ({ run, controls }: Props): JSX.Element => (
   <header class="header">
-    <h1>{run.method && run.name ? `${run.name} · ${run.method}` : run.name || run.method || "Run"}</h1>
+    <h1>{[run.name, run.method].filter(Boolean).map(short).join(" · ") || `Run ${run.run}`}</h1>
     <Pill status={run.status} />
     {run.started > 0 && <Elapsed run={run} live={controls !== null} />}
     {run.practice && <span class="chip">practice model, simulated prices</span>}

@@ -2,7 +2,7 @@
  * A model wrote these texts, so they are only ever text nodes. */
 import type { JSX } from "preact";
 import { useMemo } from "preact/hooks";
-import { baselineOf, nameOf, own } from "../store/select.ts";
+import { baselineOf, own } from "../store/select.ts";
 import { plural } from "../ui/format.ts";
 import type { State } from "../wire/decode.ts";
 import type { CandidateView } from "../wire/types.ts";
@@ -19,16 +19,17 @@ export const Instruction = ({ run, candidate }: Props): JSX.Element => {
     return <p class="empty">The best candidate's instruction appears here, marked against the baseline.</p>;
   }
   const base = baselineOf(run);
-  const names = [...new Set([...Object.keys(candidate.instructions), ...Object.keys(candidate.demos)])];
-  if (names.length === 0) return <p class="empty">{nameOf(run, candidate.id)} has no instruction of its own.</p>;
+  const texts = { ...base?.instructions, ...candidate.instructions }; // what a candidate does not name it did not change
+  const names = [...new Set([...Object.keys(texts), ...Object.keys(candidate.demos)])];
+  if (names.length === 0) return <p class="empty">{candidate.id} has no instruction of its own.</p>;
   return (
     <>
       {names.map((name) => (
         <Predictor
           key={name}
           name={name}
-          who={nameOf(run, candidate.id)}
-          now={own(candidate.instructions, name) ?? ""}
+          who={candidate.id}
+          now={own(texts, name) ?? ""}
           before={base === null || base.id === candidate.id ? null : (own(base.instructions, name) ?? "")}
           demos={own(candidate.demos, name) ?? 0}
         />
@@ -46,7 +47,7 @@ interface PredictorProps {
 }
 
 const Predictor = ({ name, who, now, before, demos }: PredictorProps): JSX.Element => {
-  const against = before === null ? who : before === now ? `${who}, same words as base` : `${who} against base`;
+  const against = before === null ? who : before === now ? `${who}, same words as the baseline` : `${who} against the baseline`;
   return (
     <div class="predictor">
       <div class="title">

@@ -16,18 +16,18 @@ export const Models = ({ run }: { readonly run: State }): JSX.Element => (
         <thead>
           <tr>
             <th scope="col" class="what">model</th>
-            <th scope="col" class="num">in flight</th>
+            {!isOver(run) && <th scope="col" class="num">in flight</th>}
             <th scope="col" class="num">calls</th>
             <th scope="col" class="num cached">cached</th>
             <th scope="col">errors</th>
-            <th scope="col" class="num">tokens</th>
+            <th scope="col" class="num tokens">tokens</th>
             <th scope="col" class="num">$</th>
           </tr>
         </thead>
         <tbody>
           {run.lm.map((model) => <Row key={`${model.role} ${model.model}`} model={model} over={isOver(run)} />)}
           {run.lm.length === 0 && (
-            <tr class="none"><td colspan={7} class="dim">{run.models.join(", ") || "No model"} has not been called yet.</td></tr>
+            <tr class="none"><td colspan={7} class="dim">{run.models.length > 0 ? `${run.models.join(", ")}: not called yet.` : "No model has been called yet."}</td></tr>
           )}
         </tbody>
       </table>
@@ -38,11 +38,11 @@ export const Models = ({ run }: { readonly run: State }): JSX.Element => (
 const Row = ({ model, over }: { readonly model: ModelView; readonly over: boolean }): JSX.Element => (
   <tr>
     <th scope="row" class="what"><span>{model.model}{ROLES[model.role]}</span></th>
-    <td class="num">{over ? "–" : count(model.in_flight)}</td>
+    {!over && <td class="num">{count(model.in_flight)}</td>}
     <td class="num">{count(model.calls)}</td>
     <td class="num cached">{share(model.cached, model.calls)}</td>
     <td>{troubles(model)}</td>
-    <td class="num">{tokens(model.prompt_tokens + model.completion_tokens)}</td>
+    <td class="num tokens">{tokens(model.prompt_tokens + model.completion_tokens)}</td>
     <td class="num">{model.unpriced > 0 && model.cost === 0 ? <span class="warn">unknown</span> : money(model.cost)}</td>
   </tr>
 );

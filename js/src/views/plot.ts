@@ -1,7 +1,7 @@
 /* What the chart draws, worked out from the run: dots, the best-so-far line, the baseline and both axes. Apart
  * from the drawing so that each place can be tested as a number. */
-import { baselineOf, inPercent, nameOf, totals } from "../store/select.ts";
-import { count, duration, halfWidth, money, plural, score } from "../ui/format.ts";
+import { baselineOf, inPercent, isOver, totals } from "../store/select.ts";
+import { count, duration, halfWidth, money, plural, score, tokens } from "../ui/format.ts";
 import type { State } from "../wire/decode.ts";
 import type { CandidateView } from "../wire/types.ts";
 import { growthAxis, place, scoreAxis, timeAxis } from "./scale.ts";
@@ -69,7 +69,7 @@ export const plot = (run: State, measure: Measure, frame: Frame): Plot => {
     line: bestLine(run, at, clipped, frame),
     baseline: baseLine(run, percent, clipped),
     xs: xAxis.ticks.map((tick) => ({ at: x(tick), text: tickText(tick, measure) })),
-    ys: yAxis.ticks.map((tick) => ({ at: y(tick), text: String(Math.round(tick * 100) / 100) })),
+    ys: yAxis.ticks.map((tick) => ({ at: y(tick), text: scoreText(tick) })),
   };
 };
 
@@ -82,7 +82,9 @@ const measured = (run: State, measure: Measure): Axis => {
 };
 
 const scores = (run: State, percent: boolean): Axis => {
-  const means = run.candidates.flatMap((c) => (c.mean === null ? [] : [percent ? c.mean * 100 : c.mean]));
+  const known = run.candidates.filter((c) => c.mean !== null);
+  const settled = known.filter((c) => c.at > 0); // a mean of three examples must not move the axis
+  const means = (settled.length > 0 ? settled : known).map((c) => (c.mean ?? 0) * (percent ? 100 : 1));
   if (percent) return scoreAxis(means.length > 0 ? means : [50, 90], 10, [0, 100]);
   const size = Math.max(...means.map(Math.abs), 0);
   return scoreAxis(means, Math.max(size / 20, 0.01), [-Infinity, Infinity]);
@@ -107,17 +109,20 @@ const baseLine = (run: State, percent: boolean, y: (mean: number) => number): Pl
   return { y: y(base.mean), text: `baseline ${score(base.mean, percent)}`, above: low < base.mean };
 };
 
+const scoreText = (tick: number): string =>
+  Math.abs(tick) < 10_000 ? String(Math.round(tick * 100) / 100) : `${tick < 0 ? "-" : ""}${tokens(Math.abs(tick))}`;
+
 const tickText = (tick: number, measure: Measure): string => {
-  if (measure === "calls") return count(tick);
+  if (measure === "calls") return tokens(tick);
   if (measure === "time") return tick === 0 ? "0" : tick % 60 === 0 && tick < 3600 ? `${tick / 60} m` : duration(tick);
   return tick === 0 ? "$0" : tick < 0.01 ? `$${Number(tick.toPrecision(2))}` : money(tick);
 };
 
 const tell = (run: State, c: CandidateView, percent: boolean): string => {
-  if (c.mean === null) return nameOf(run, c.id);
+  if (c.mean === null) return c.id;
   const spread = c.low === null || c.high === null ? "" : ` ${halfWidth(c.low, c.high, percent)}`;
   const of = c.total === null || c.n >= c.total ? "" : ` of ${count(c.total)}`;
-  const how = c.state === "running" ? `, being scored: ${count(c.n)}${of}` : `, ${plural(c.n, "example")}`;
+  const how = c.state === "running" ? `, ${isOver(run) ? "cut short" : "being scored"}: ${count(c.n)}${of}` : `, ${plural(c.n, "example")}`;
   const failed = c.failed > 0 ? `, ${count(c.failed)} failed` : "";
-  return `${nameOf(run, c.id)}: ${score(c.mean, percent)}${spread}${how}${failed}, ${money(c.cost)}`;
+  return `${c.id}: ${score(c.mean, percent)}${spread}${how}${failed}, ${money(c.cost)}`;
 };

@@ -2,7 +2,7 @@
  * it is, and how many examples are done. */
 import type { JSX } from "preact";
 import { bestOf, inPercent, isOver, own } from "../store/select.ts";
-import { count, halfWidth, plural, score } from "../ui/format.ts";
+import { count, halfWidth, score } from "../ui/format.ts";
 import type { State } from "../wire/decode.ts";
 import type { CandidateView } from "../wire/types.ts";
 import { scoreAxis } from "./scale.ts";
@@ -20,6 +20,7 @@ export const Progress = ({ run }: Props): JSX.Element => {
     <section class="card progress">
       <h2>{isOver(run) ? "Score" : "Score so far"}</h2>
       <Scale seen={seen} percent={inPercent(run)} />
+      <h2 class="next">Examples</h2>
       <Bar seen={seen} total={total} />
       <p class="dim line">
         {done === 0 ? "The score appears here once the first example is answered." : said(seen, done, total)}
@@ -30,7 +31,7 @@ export const Progress = ({ run }: Props): JSX.Element => {
 
 const said = (seen: CandidateView | null, done: number, total: number | null): string =>
   `${count(done)}${total === null ? "" : ` of ${count(total)}`} ${total === 1 ? "example" : "examples"} done` +
-  (seen !== null && seen.failed > 0 ? `, ${plural(seen.failed, "one", "of them")} failed without a score` : "");
+  (seen !== null && seen.failed > 0 ? `, ${count(seen.failed)} failed without a score` : "");
 
 const Scale = ({ seen, percent }: { seen: CandidateView | null; percent: boolean }): JSX.Element => {
   const mean = seen?.mean ?? null;
@@ -44,15 +45,18 @@ const Scale = ({ seen, percent }: { seen: CandidateView | null; percent: boolean
   const spoken = mean === null ? "no score yet" : `${score(mean, percent)}${sure ? ` ${halfWidth(low, high, percent)}` : ""}`;
   return (
     <div class="scale">
-      <svg width="100%" height="46" role="img" aria-label="Candidate scores">
+      <svg width="100%" height="78" role="img" aria-label="Candidate scores">
         <title>{spoken}</title>
-        <line class="grid" x1="0" x2="100%" y1="22" y2="22" />
-        <text class="axis" x="0" y="42">{axis.low}</text>
-        <text class="axis middle" x="50%" y="42">{(axis.low + axis.high) / 2}</text>
-        <text class="axis end" x="100%" y="42">{axis.high}</text>
-        {sure && <line class="interval" x1={at(low)} x2={at(high)} y1="22" y2="22" />}
-        {mean !== null && <line class="reach" x1="0" x2={at(mean)} y1="22" y2="22" />}
-        {mean !== null && <circle class="here" cx={at(mean)} cy="22" r="5" />}
+        <line class="grid" x1="0" x2="100%" y1="46" y2="46" />
+        {[0, 0.25, 0.5, 0.75, 1].map((part) => (
+          <g key={part}>
+            <line class="tick" x1={`${part * 100}%`} x2={`${part * 100}%`} y1="54" y2="59" />
+            <text class="axis middle" x={`${part * 100}%`} y="72">{axis.low + part * (axis.high - axis.low)}</text>
+          </g>
+        ))}
+        {sure && <line class="interval" x1={at(low)} x2={at(high)} y1="46" y2="46" />}
+        {mean !== null && <circle class="here" cx={at(mean)} cy="46" r="6" />}
+        {mean !== null && <text class="said" x={at(mean)} y="30">{spoken}</text>}
       </svg>
     </div>
   );

@@ -1,6 +1,6 @@
 /* The five numbers a person looks at first. Every tile keeps its height whatever it says. */
 import type { ComponentChildren, JSX } from "preact";
-import { baselineOf, bestOf, inPercent, isOver, nameOf, totals } from "../store/select.ts";
+import { baselineOf, bestOf, inPercent, isOver, totals } from "../store/select.ts";
 import { count, money, plural, score, share, tokens } from "../ui/format.ts";
 import type { State } from "../wire/decode.ts";
 
@@ -41,15 +41,16 @@ export const Tiles = ({ run }: Props): JSX.Element => (
 const BestTile = ({ run }: Props): JSX.Element => {
   const [best, base, percent] = [bestOf(run), baselineOf(run), inPercent(run)];
   if (best === null || best.mean === null) {
-    const sofar = base?.mean == null ? "no score yet" : `baseline so far ${score(base.mean, percent)}`;
-    return <Tile name="Best score" value="–" below={sofar} />;
+    const still = base?.state === "running" && !isOver(run) ? "baseline so far" : "baseline";
+    const known = base?.mean == null ? (isOver(run) ? "no score" : "no score yet") : `${still} ${score(base.mean, percent)}`;
+    return <Tile name="Best score" value="–" below={known} />;
   }
   if (run.work === "evaluate") {
     const of = best.total === null ? "" : ` of ${count(best.total)}`;
     return <Tile name="Best score" value={score(best.mean, percent)} below={`${count(best.n)}${of} scored`} />;
   }
   const gain = base === null || base.mean === null || base.id === best.id ? null : best.mean - base.mean;
-  const below = base?.mean == null || gain === null ? nameOf(run, best.id) : `${best.id} · baseline ${score(base.mean, percent)}`;
+  const below = base?.mean == null || gain === null ? best.id : `${best.id} · baseline ${score(base.mean, percent)}`;
   return (
     <Tile
       name="Best score"

@@ -1,0 +1,93 @@
+"""What `%dspex` answers: values with a plain text and a portable HTML form, so that every notebook shows them."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+
+class Page:
+    """A text to read, shown with fixed-width letters.
+
+    Example:
+        >>> Page("two lines\\nof text")
+        two lines
+        of text
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        style = "margin:0;font-family:monospace;white-space:pre-wrap"
+        return f'<div style="{style}">{html.escape(self.text)}</div>'
+
+
+class Code(str):
+    """Python source, shown as it is typed and usable as a string.
+
+    Example:
+        >>> Code("x = 1")
+        x = 1
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class Table:
+    """A few rows of texts below a head, and a line of words under them.
+
+    Example:
+        >>> Table(("model", "calls"), [("practice", "12")], "1 model")
+        model     calls
+        practice  12
+        1 model
+    """
+
+    def __init__(self, head: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
+        self.head = tuple(head)
+        self.rows = [tuple(row) for row in rows]
+        self.note = note
+
+    def __repr__(self) -> str:
+        table = [self.head, *self.rows]
+        widths = [max(len(row[i]) for row in table) for i in range(len(self.head))]
+        lines = ["  ".join(t.ljust(w) for t, w in zip(row, widths, strict=True)).rstrip() for row in table]
+        return "\n".join([*lines, self.note] if self.note else lines)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th style="text-align:left">{html.escape(text)}</th>' for text in self.head)
+        body = "".join(
+            "<tr>" + "".join(f'<td style="text-align:left">{html.escape(t)}</td>' for t in row) + "</tr>"
+            for row in self.rows
+        )
+        note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
+
+
+def money(usd: float) -> str:
+    """Return dollars as people read them, small sums with more digits.
+
+    Example:
+        >>> money(2.5), money(0.00042), money(0)
+        ('$2.50', '$0.0004', '$0.00')
+    """
+    return f"${usd:.4f}" if 0 < usd < 0.01 else f"${usd:,.2f}"
+
+
+def count(number: int) -> str:
+    """Return a large number as people read it.
+
+    Example:
+        >>> count(1284), count(92_400), count(1_210_000)
+        ('1,284', '92 k', '1.21 M')
+    """
+    if number < 10_000:
+        return f"{number:,}"
+    return f"{number / 1000:.0f} k" if number < 999_500 else f"{number / 1e6:.2f} M"

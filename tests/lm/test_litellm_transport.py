@@ -1,0 +1,146 @@
+"""Laws of the litellm transport, with litellm as it is, against real sockets.
+
+One process does it all: litellm takes seconds to import.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import traceback
+
+import pytest
+
+from dspex import _host
+from dspex.errors import LMError
+from dspex.lm.litellm import LiteLLMTransport
+from dspex.lm.lm import LM
+from dspex.lm.messages import Message, Request, Response
+from dspex.lm.providers import Route, route
+from dspex.lm.secret import Secret
+from dspex.testing.server import Fault, serving
+
+pytestmark = pytest.mark.timeout(120)
+CANARY = "sk-canary-0123456789"
+ASK = Request(model="hosted_vllm/m", messages=(Message(role="user", content="hi"),), max_tokens=9)
+
+
+def ask(base_url: str, timeout: float = 5.0) -> Response:
+    way = Route(wire="litellm", provider="hosted_vllm", model="hosted_vllm/m", base=base_url)
+    return _host.portal.run(LiteLLMTransport(way, api_key=Secret(CANARY), timeout=timeout).send(ASK))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _imported() -> None:
+    """Take litellm's seconds of import once, outside of any test's time."""
+    with serving() as server:
+        ask(server.base_url, timeout=60)
+
+
+def test_an_answer_comes_back():
+    """Text, usage and parameters pass through litellm; a price it does not know is None."""
+    with serving(lambda messages: messages[-1].content.upper()) as server:
+        response = ask(server.base_url)
+    assert (response.text, response.usage.total_tokens, response.cost) == ("HI", 15, None)
+    assert server.requests[0]["max_tokens"] == 9
+    assert server.headers[0]["Authorization"] == f"Bearer {CANARY}"
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault(status=400, message="no {authorization}"), "invalid"),
+        (Fault(status=422), "invalid"),
+        (Fault(status=400, code="context_length_exceeded"), "context_window"),
+        (Fault(status=401, message="no {authorization}"), "auth"),
+        (Fault(status=403), "auth"),
+        (Fault(status=402), "quota"),
+        (Fault(status=404), "invalid"),
+        (Fault(status=408), "timeout"),
+        (Fault(status=504), "timeout"),
+        (Fault(status=409), "server"),
+        (Fault(status=429, retry_after=2, message="no {authorization}"), "rate_limit"),
+        (Fault(status=429, message="You exceeded your current quota."), "quota"),
+        (Fault(status=500, message="no {authorization}"), "server"),
+        (Fault(status=503), "server"),
+        (Fault(status=529), "server"),
+        (Fault(drop=True), "transport"),
+        (Fault(body="<html>"), "unexpected"),
+        (Fault(hang=True), "timeout"),
+    ],
+    ids=lambda v: str(v)[:60],
+)
+def test_every_failure_is_one_of_ours_after_one_request(fault: Fault, kind: str):
+    """No hidden retries, one error of ours, and the key nowhere in it or in its chain."""
+    with serving(always=fault) as server, pytest.raises(LMError) as caught:
+        ask(server.base_url, timeout=0.3 if fault.hang else 5.0)
+    error = caught.value
+    assert (error.kind, server.hits) == (kind, 1)
+    assert error.retry_after == (fault.retry_after or 0.0)
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    assert CANARY not in "".join(
+        traceback.TracebackException.from_exception(error, capture_locals=True).format()
+    )
+
+
+def test_a_cancelled_call_ends_at_once():
+    """The error that ends it leads to no frame of litellm's."""
+
+    async def cancelled(base_url: str) -> None:
+        way = Route(wire="litellm", provider="hosted_vllm", model="hosted_vllm/m", base=base_url)
+        task = asyncio.ensure_future(LiteLLMTransport(way, api_key=Secret(CANARY)).send(ASK))
+        while not server.in_flight:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        assert caught.value.__context__ is None
+
+    with serving(always=Fault(hang=True)) as server:
+        _host.portal.run(cancelled(server.base_url))
+
+
+def test_a_missing_key_is_said_before_litellm_is_needed():
+    """Where the key has one place to come from, its lack is known at once."""
+    with pytest.raises(LMError, match="No key for `anthropic`: set ANTHROPIC_API_KEY or pass api_key="):
+        _host.portal.run(LiteLLMTransport(route("anthropic/claude-haiku")).send(ASK))
+
+
+def test_an_lm_speaks_anthropics_language_through_litellm():
+    """The one `LM` takes any provider: here the server is asked at a path that only litellm would ask."""
+    with serving() as server:
+        lm = LM(
+            "anthropic/claude-3-5-haiku-latest",
+            api_key=CANARY,
+            api_base=server.base_url,
+            cache=False,
+            num_retries=0,
+        )
+        with pytest.raises(LMError, match="unknown model `anthropic/claude-3-5-haiku-latest` at `anthropic`"):
+            lm("hi")
+
+
+def test_a_process_that_used_litellm_ends_without_a_word():
+    """Import, call and exit leave nothing on stdout or stderr, and the host loop was free meanwhile."""
+    code = (
+        "import asyncio, sys; from dspex import _host; from dspex.lm.litellm import LiteLLMTransport\n"
+        "from dspex.lm.providers import Route; from dspex.lm.messages import *\n"
+        "from dspex.testing.server import serving\n"
+        "async def beat():\n"
+        "    beats = 0\n"
+        "    while 'done' not in state:\n"
+        "        await asyncio.sleep(0.01); beats += 'litellm' in sys.modules and not state\n"
+        "    return beats\n"
+        "state = set()\n"
+        "with serving() as server:\n"
+        "    watch = _host.submit(beat())\n"
+        "    way = Route(wire='litellm', provider='hosted_vllm', model='hosted_vllm/m', base=server.base_url)\n"
+        "    ask = Request(model='hosted_vllm/m', messages=(Message(role='user', content='hi'),))\n"
+        "    assert 'litellm' not in sys.modules\n"
+        "    assert _host.portal.run(LiteLLMTransport(way).send(ask)).text == 'hi'\n"
+        "    state.add('done'); assert watch.result() > 20, watch.result()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
