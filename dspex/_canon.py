@@ -5,7 +5,6 @@ Identity is by content, never by `id()`: re-running a notebook cell makes new ob
 
 from __future__ import annotations
 
-import hashlib
 import pathlib
 from typing import cast
 
@@ -37,6 +36,8 @@ def digest(value: object) -> str:
         >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
         True
     """
+    import hashlib  # four milliseconds that `import dspex` need not take
+
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 

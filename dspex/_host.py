@@ -12,6 +12,7 @@ import atexit
 import concurrent.futures
 import contextvars
 import os
+import queue
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
@@ -19,8 +20,8 @@ from typing import Any, TypeVar
 from dspex.errors import ProgramError
 
 T = TypeVar("T")
-WORKERS = 64
-"""Threads for users' plain functions: as many as may wait for a model at once."""
+IDLE = 10.0
+"""Seconds after which a worker thread without work ends."""
 
 
 class _Local(threading.local):
@@ -30,14 +31,69 @@ class _Local(threading.local):
 _local = _Local()
 
 
+class _Workers:
+    """Threads for users' plain functions: one more whenever none is idle.
+
+    There is no upper bound, since a function that waits for another must find a thread; whoever hands out work
+    bounds it. They are daemons, so that a function that blocks cannot hold up the end of the process.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle = 0
+        self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+
+    def submit(self, fn: Callable[[], T]) -> concurrent.futures.Future[T]:
+        """Run `fn` in one of the threads."""
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        with self._lock:
+            short = self._idle == 0
+            self._idle -= not short
+        self._queue.put(lambda: _fulfil(future, fn))
+        if short:
+            context = contextvars.Context()
+            threading.Thread(target=context.run, args=(self._serve,), name="dspex-worker", daemon=True).start()
+        return future
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                work = self._queue.get(timeout=IDLE)
+            except queue.Empty:
+                with self._lock:
+                    if self._idle:
+                        self._idle -= 1
+                        return
+                continue  # somebody has just counted on this thread
+            work()
+            del work  # an idle thread keeps nothing alive
+            with self._lock:
+                self._idle += 1
+
+
+def _fulfil(future: concurrent.futures.Future[T], fn: Callable[[], T]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(fn())
+    except StopIteration as exc:
+        error = RuntimeError("a function raised StopIteration, which no coroutine can pass on")
+        error.__cause__ = exc
+        future.set_exception(error)
+    except BaseException as exc:  # whatever a user's function raises belongs to whoever waits for it
+        future.set_exception(exc)
+
+
 class Host:
     """The loop's owner; started at first use, again after a fork."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._pool: concurrent.futures.ThreadPoolExecutor | None = None
+        self._thread: threading.Thread | None = None
+        self._ending = threading.Event()
         self._closing: list[Callable[[], Awaitable[None]]] = []
+        self.workers = _Workers()
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -50,14 +106,6 @@ class Host:
                 self._loop = self._start()
             return self._loop
 
-    @property
-    def pool(self) -> concurrent.futures.ThreadPoolExecutor:
-        """Threads for users' plain functions."""
-        with self._lock:
-            if self._pool is None:
-                self._pool = concurrent.futures.ThreadPoolExecutor(WORKERS, thread_name_prefix="dspex-worker")
-            return self._pool
-
     def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
         """Have `close` awaited on the loop when the process ends."""
         self._closing.append(close)
@@ -65,41 +113,58 @@ class Host:
     def _start(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.new_event_loop()
         ready = threading.Event()
+        ending = self._ending = threading.Event()
 
         def serve() -> None:
             asyncio.set_event_loop(loop)
             loop.call_soon(ready.set)
-            loop.run_forever()
+            while not ending.is_set():
+                try:
+                    loop.run_forever()
+                except (SystemExit, KeyboardInterrupt):
+                    continue  # a user's code left; whoever waits for it is told, all others go on
+            loop.close()
 
         # An empty context: work brings its own, and nothing of the first caller's may leak into all others.
         context = contextvars.Context()
-        threading.Thread(target=context.run, args=(serve,), name="dspex-host", daemon=True).start()
+        self._thread = threading.Thread(target=context.run, args=(serve,), name="dspex-host", daemon=True)
+        self._thread.start()
         ready.wait()
         return loop
 
     def shut_down(self, grace: float = 1.0) -> None:
-        """Close what is open and stop the loop; at process end."""
+        """Cut what waits, close what is open and stop the loop; at process end."""
         loop, self._loop = self._loop, None
-        if loop is None or loop.is_closed() or not loop.is_running():
+        if loop is None or self._thread is None or not loop.is_running():
             return
-
-        async def finish() -> None:
-            for close in self._closing:
-                await close()
-
-        future = asyncio.run_coroutine_threadsafe(finish(), loop)
+        future = asyncio.run_coroutine_threadsafe(self._finish(), loop)
         concurrent.futures.wait([future], timeout=grace)
+        self._ending.set()
         loop.call_soon_threadsafe(loop.stop)
+        self._thread.join(grace)
+
+    async def _finish(self) -> None:
+        waiting = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await asyncio.gather(*(close() for close in self._closing), return_exceptions=True)
+        await asyncio.get_running_loop().shutdown_asyncgens()
 
     def forget(self) -> None:
         """Drop all after a fork: threads do not live on in the child."""
         self.__init__()  # type: ignore[misc]  # the same object must start afresh, others hold it
 
 
+def after_fork(forget: Callable[[], None]) -> None:
+    """Call `forget` in every forked child: threads do not live on there, and locks may be held by nobody."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=forget)
+
+
 _host = Host()
 atexit.register(_host.shut_down)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_host.forget)
+after_fork(_host.forget)
 
 
 def loop() -> asyncio.AbstractEventLoop:
@@ -193,8 +258,7 @@ async def in_worker(fn: Callable[..., T], *args: object) -> T:
         finally:
             _local.driving = depth
     context = contextvars.copy_context()
-    running = asyncio.get_running_loop()
-    return await running.run_in_executor(_host.pool, lambda: context.run(fn, *args))
+    return await asyncio.wrap_future(_host.workers.submit(lambda: context.run(fn, *args)))
 
 
 def release(future: asyncio.Future[None]) -> None:

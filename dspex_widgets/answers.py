@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 
 class Page:
-    """A text to read, shown with fixed-width letters.
+    r"""A text to read, shown with fixed-width letters.
 
     Example:
-        >>> Page("two lines\\nof text")
+        >>> Page("two lines\nof text")
         two lines
         of text
     """
@@ -69,25 +69,3 @@ class Table:
         )
         note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
-
-
-def money(usd: float) -> str:
-    """Return dollars as people read them, small sums with more digits.
-
-    Example:
-        >>> money(2.5), money(0.00042), money(0)
-        ('$2.50', '$0.0004', '$0.00')
-    """
-    return f"${usd:.4f}" if 0 < usd < 0.01 else f"${usd:,.2f}"
-
-
-def count(number: int) -> str:
-    """Return a large number as people read it.
-
-    Example:
-        >>> count(1284), count(92_400), count(1_210_000)
-        ('1,284', '92 k', '1.21 M')
-    """
-    if number < 10_000:
-        return f"{number:,}"
-    return f"{number / 1000:.0f} k" if number < 999_500 else f"{number / 1e6:.2f} M"

@@ -1,17 +1,15 @@
-"""The grammar of `%dspex`: one table of subcommands, read by the parser, the help and the completion.
-
-The parser is our own because its errors are for people in a notebook: one line, the nearest match, no exit.
-"""
+"""The grammar of `%dspex`: one table of subcommands, read by the parser, the help and the completion."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 from dspex.errors import UsageError, nearest
 
-Kind = Literal["text", "file", "whole", "number", "flag", "pair", "program", "rows", "metric", "optimizer", "run", "sub"]
+Kind = Literal[
+    "text", "file", "whole", "number", "flag", "pair", "program", "rows", "metric", "optimizer", "run", "sub"
+]
 """What a value is: program, rows, metric and optimizer are Python; any other may be `{python}`."""
 
 
@@ -28,6 +26,8 @@ class Part:
     off: str = ""
     """The switch that says the opposite."""
     required: bool = False
+    least: int | None = None
+    """The smallest number it takes."""
 
     @property
     def label(self) -> str:
@@ -81,127 +81,134 @@ class Call:
     pairs: tuple[tuple[str, str], ...] = ()
 
 
-PROGRAM = Part(name="program", kind="program", shown="PROGRAM", required=True, help="the program: a variable or an expression")
-METRIC = Part(name="metric", kind="metric", flag="--metric", shown="METRIC", help='a function that scores an answer, such as exact("team")')
-BUDGET = Part(name="budget", kind="number", flag="--budget", shown="USD", help="cap in US dollars; a call that could cross it is refused")
-NAME = Part(name="name", kind="text", flag="--name", shown="NAME", help="what to call the run")
-WAIT = Part(name="wait", kind="flag", flag="--wait", off="--bg", help="wait for the end, or not; by default only where nobody watches (nbconvert, papermill)")
-CODE = Part(name="code", kind="flag", flag="--code", help="show the same as Python, and do nothing")
+def _part(
+    label: str, kind: Kind, help: str, *, name: str = "", required: bool = False, least: int | None = None
+) -> Part:
+    """Return the part that is typed like this: `PROGRAM`, `--data DATA` or `--wait | --bg`."""
+    flag, _, shown = label.partition(" ") if label.startswith("-") else ("", "", label)
+    off = shown.removeprefix("| ") if kind == "flag" else ""
+    return Part(
+        name=name or (flag.strip("-") or shown).lower().replace("-", "_"),
+        kind=kind,
+        shown="" if kind == "flag" else shown,
+        help=help,
+        flag=flag,
+        off=off,
+        required=required,
+        least=least,
+    )
 
 
 def _run(help: str) -> Part:
-    return Part(name="run", kind="run", shown="RUN", help=help)
+    return _part("RUN", "run", help)
 
 
+PROGRAM = _part("PROGRAM", "program", "the program: a variable or an expression", required=True)
+SCORES = 'a function that scores an answer, such as exact("team")'
+BUDGET = _part("--budget USD", "number", "cap in US dollars; a call that could cross it is refused")
+NAME = _part("--name NAME", "text", "what to call the run")
+WAIT = _part(
+    "--wait | --bg", "flag", "wait for the end, or not; by default only where nobody watches (nbconvert)"
+)
+CODE = _part("--code", "flag", "show the same as Python, and do nothing")
 RUN = _run("a variable, an id such as r3, or @last; the last run by default")
 STEER = _run("a variable, an id such as r3, or @last; the run that is going on by default")
 
-COMMANDS: dict[str, Command] = {
-    command.name: command
-    for command in (
-        Command(
-            name="lm",
-            help="Choose the language model; nothing is called yet.",
-            parts=(
-                Part(name="model", kind="text", shown="MODEL", required=True, help="provider/model, or practice: built in, no key, no network"),
-                Part(name="temperature", kind="number", flag="--temperature", shown="T", help="for every call"),
-                Part(name="max_tokens", kind="whole", flag="--max-tokens", shown="N", help="longest answer"),
-                Part(name="latency", kind="number", flag="--latency", shown="S", help="seconds the practice model takes for an answer"),
-                Part(name="api_base", kind="text", flag="--api-base", shown="URL", help="an OpenAI-compatible address"),
-                Part(name="cache", kind="flag", flag="--cache", off="--no-cache", help="keep answers and give them again, or not"),
-                CODE,
+_ALL = (
+    Command(
+        name="lm",
+        help="Choose the language model; nothing is called yet.",
+        parts=(
+            _part(
+                "MODEL", "text", "provider/model, or practice: built in, no key, no network", required=True
             ),
-            examples=("%dspex lm practice", "%dspex lm openai/gpt-4o-mini --temperature 0.7"),
+            _part("--temperature T", "number", "for every call"),
+            _part("--max-tokens N", "whole", "longest answer", least=1),
+            _part("--latency S", "number", "seconds the practice model takes for an answer"),
+            _part("--api-base URL", "text", "an OpenAI-compatible address"),
+            _part("--cache | --no-cache", "flag", "keep answers and give them again, or not"),
+            CODE,
         ),
-        Command(
-            name="eval",
-            help="Score a program on examples, in the background, and watch it.",
-            parts=(
-                PROGRAM,
-                Part(name="data", kind="rows", flag="--data", shown="DATA", required=True, help="examples to score on, such as val or val[:50]"),
-                Part(name="metric", kind="metric", flag="--metric", shown="METRIC", required=True, help=METRIC.help),
-                Part(name="threads", kind="whole", flag="--threads", shown="N", help="examples in flight at once"),
-                BUDGET, NAME, WAIT, CODE,
+        examples=("%dspex lm practice", "%dspex lm openai/gpt-4o-mini --temperature 0.7"),
+    ),
+    Command(
+        name="eval",
+        help="Score a program on examples, in the background, and watch it.",
+        parts=(
+            PROGRAM,
+            _part("--data DATA", "rows", "examples to score on, such as val or val[:50]", required=True),
+            _part("--metric METRIC", "metric", SCORES, required=True),
+            _part("--threads N", "whole", "examples in flight at once", least=1),
+            *(BUDGET, NAME, WAIT, CODE),
+        ),
+        examples=('ev = %dspex eval program --data val --metric exact("team")',),
+    ),
+    Command(
+        name="optimize",
+        help="Improve a program, in the background, and watch it.",
+        parts=(
+            PROGRAM,
+            _part("--with OPTIMIZER", "optimizer", "an optimizer's name, or one you made", required=True),
+            _part("--train T", "rows", "examples to learn from", required=True),
+            _part("--val V", "rows", "examples to score candidates on"),
+            _part("--metric METRIC", "metric", SCORES),
+            _part(
+                "-o key=value", "pair", "an option of the optimizer, such as -o max_rounds=2", name="options"
             ),
-            examples=('ev = %dspex eval program --data val --metric exact("team")',),
+            BUDGET,
+            _part("--seed N", "whole", "of all randomness"),
+            *(NAME, WAIT, CODE),
         ),
-        Command(
-            name="optimize",
-            help="Improve a program, in the background, and watch it.",
-            parts=(
-                PROGRAM,
-                Part(name="with", kind="optimizer", flag="--with", shown="OPTIMIZER", required=True, help="an optimizer's name, or one you made"),
-                Part(name="train", kind="rows", flag="--train", shown="T", required=True, help="examples to learn from"),
-                Part(name="val", kind="rows", flag="--val", shown="V", help="examples to score candidates on"),
-                METRIC,
-                Part(name="options", kind="pair", flag="-o", shown="key=value", help="an option of the optimizer, such as -o num_candidate_programs=8"),
-                BUDGET,
-                Part(name="seed", kind="whole", flag="--seed", shown="N", help="of all randomness"),
-                NAME, WAIT, CODE,
-            ),
-            examples=('run = %dspex optimize program --with BootstrapFewShot --train train --val val --metric exact("team")',),
+        examples=(
+            'run = %dspex optimize program --with BootstrapFewShot --train train --val val --metric exact("team")',
         ),
-        Command(
-            name="runs",
-            help="List all runs on this machine, newest first.",
-            parts=(
-                Part(name="last", kind="whole", flag="--last", shown="N", help="so many at the most"),
-                Part(name="state", kind="text", flag="--state", shown="S", help="only those in this state, such as running"),
-            ),
-            examples=("%dspex runs --last 5",),
+    ),
+    Command(
+        name="runs",
+        help="List all runs on this machine, newest first.",
+        parts=(
+            _part("--last N", "whole", "so many at the most", least=1),
+            _part("--state S", "text", "only those in this state, such as running"),
         ),
-        Command(name="show", help="Show a run again, also one of a dead kernel.", parts=(RUN,), examples=("%dspex show r3",)),
-        Command(
-            name="wait",
-            help="Wait until runs are over; Ctrl-C stops waiting, the runs go on.",
-            parts=(
-                _run("a variable, an id such as r3, @last, or all; all live runs of this kernel by default"),
-                Part(name="timeout", kind="number", flag="--timeout", shown="S", help="seconds to wait at most"),
-            ),
-            examples=("%dspex wait", "%dspex wait r3 --timeout 60"),
+        examples=("%dspex runs --last 5",),
+    ),
+    Command(
+        name="show",
+        help="Show a run again, also one of a dead kernel.",
+        parts=(RUN,),
+        examples=("%dspex show r3",),
+    ),
+    Command(
+        name="wait",
+        help="Wait until runs are over; Ctrl-C stops waiting, the runs go on.",
+        parts=(
+            _run("a variable, an id such as r3, @last, or all; all live runs of this kernel by default"),
+            _part("--timeout S", "number", "seconds to wait at most", least=0),
         ),
-        Command(name="pause", help="Let nothing new start in a run.", parts=(STEER,)),
-        Command(name="resume", help="Let a paused run go on.", parts=(STEER,)),
-        Command(name="stop", help="End a run soon and keep its best.", parts=(STEER,), examples=("%dspex stop r3",)),
-        Command(name="cancel", help="End a run now; what was found so far stays.", parts=(STEER,)),
-        Command(
-            name="cost",
-            help="Say what was asked of models and what it cost, by model and role.",
-            parts=(_run("a variable, an id such as r3, or @last; everything in this kernel by default"),),
-            examples=("%dspex cost", "%dspex cost r3"),
-        ),
-        Command(
-            name="report",
-            help="Write one HTML file of a run that needs no network to read.",
-            parts=(RUN, Part(name="html", kind="file", flag="--html", shown="FILE", help="the file; dspex-RUN.html by default")),
-            examples=("%dspex report run --html triage.html",),
-        ),
-        Command(
-            name="help",
-            help="Explain a subcommand.",
-            parts=(Part(name="sub", kind="sub", shown="SUB", help="its name"),),
-        ),
-    )
-}  # fmt: skip
-
-
-def parse(words: list[str]) -> Call:
-    """Read the words of a line that has at least one.
-
-    Raises:
-        UsageError: an unknown subcommand or option, a value that is missing or too many.
-
-    Example:
-        >>> parse(["runs", "--last", "3"]).texts
-        {'last': '3'}
-    """
-    word, *rest = words
-    if word in {"-h", "--help"}:
-        return Call(command=COMMANDS["help"])
-    command = find(word)
-    if {"-h", "--help"} & set(rest):
-        return Call(command=COMMANDS["help"], texts={"sub": word})
-    return _Parser(command).read(rest)
+        examples=("%dspex wait", "%dspex wait r3 --timeout 60"),
+    ),
+    Command(name="pause", help="Let nothing new start in a run.", parts=(STEER,)),
+    Command(name="resume", help="Let a paused run go on.", parts=(STEER,)),
+    Command(
+        name="stop", help="End a run soon and keep its best.", parts=(STEER,), examples=("%dspex stop r3",)
+    ),
+    Command(name="cancel", help="End a run now; what was found so far stays.", parts=(STEER,)),
+    Command(
+        name="cost",
+        help="Say what was asked of models and what it cost, by model and role.",
+        parts=(_run("a variable, an id such as r3, or @last; everything in this kernel by default"),),
+        examples=("%dspex cost", "%dspex cost r3"),
+    ),
+    Command(
+        name="report",
+        help="Write one HTML file of a run that needs no network to read.",
+        parts=(RUN, _part("--html FILE", "file", "the file; dspex-RUN.html by default")),
+        examples=("%dspex report run --html triage.html",),
+    ),
+    Command(name="help", help="Explain a subcommand.", parts=(_part("SUB", "sub", "its name"),)),
+)
+COMMANDS: dict[str, Command] = {command.name: command for command in _ALL}
+"""All subcommands, in the order the help lists them."""
 
 
 def find(name: str) -> Command:
@@ -213,11 +220,6 @@ def find(name: str) -> Command:
     if name not in COMMANDS:
         raise UsageError(f"`%dspex` has no `{name}`.{nearest(name, COMMANDS)} It has: {', '.join(COMMANDS)}.")
     return COMMANDS[name]
-
-
-def is_option(word: str) -> bool:
-    """Tell whether a word is meant as an option: `-o`, `--data`, but neither `-1` nor `-`."""
-    return len(word) > 1 and word[0] == "-" and (word[1] == "-" or word[1].isalpha())
 
 
 def overview() -> str:
@@ -235,74 +237,3 @@ def manual(command: Command) -> str:
     if command.examples:
         lines += ["", *(f"  {example}" for example in command.examples)]
     return "\n".join(lines)
-
-
-class _Parser:
-    def __init__(self, command: Command) -> None:
-        self._command = command
-        self._free = command.positional
-        self._texts: dict[str, str] = {}
-        self._switches: dict[str, bool] = {}
-        self._pairs: list[tuple[str, str]] = []
-
-    def read(self, words: list[str]) -> Call:
-        queue = iter(words)
-        for word in queue:
-            if is_option(word):
-                self._option(word, queue)
-            else:
-                self._place(word)
-        for part in self._command.parts:
-            if part.required and part.name not in self._texts:
-                raise UsageError(f"`%dspex {self._command.name}` needs `{part.label}`: {part.help}.")
-        return Call(
-            command=self._command, texts=self._texts, switches=self._switches, pairs=tuple(self._pairs)
-        )  # fmt: skip
-
-    def _option(self, word: str, queue: Iterator[str]) -> None:
-        flag, given, value = word.partition("=")
-        part = self._command.flags.get(flag)
-        if part is None:
-            raise UsageError(self._unknown(flag))
-        if part.kind == "flag":
-            if given:
-                raise UsageError(f"`{flag}` takes no value.")
-            self._switch(part, flag)
-            return
-        if not given:
-            value = next(queue, "")
-            if not value or is_option(value):
-                then = f"; one that begins with `-` is written `{flag}={value}`" if value.startswith("-") else ""
-                raise UsageError(f"`{flag}` needs a value: `{part.label}`{then}.")
-        if part.kind == "pair":
-            self._pair(part, value)
-        elif part.name in self._texts:
-            raise UsageError(f"`{flag}` is given twice.")
-        else:
-            self._texts[part.name] = value
-
-    def _switch(self, part: Part, flag: str) -> None:
-        on = flag == part.flag
-        if self._switches.setdefault(part.name, on) is not on:
-            raise UsageError(f"`{part.flag}` and `{part.off}` contradict each other; give one.")
-
-    def _pair(self, part: Part, text: str) -> None:
-        key, equals, value = text.partition("=")
-        if not equals or not key.isidentifier() or not value:
-            raise UsageError(f"`{part.flag} {text}` cannot be read; write `{part.label}` without spaces round the `=`.")
-        if key in dict(self._pairs):
-            raise UsageError(f"`{part.flag} {key}` is given twice.")
-        self._pairs.append((key, value))
-
-    def _place(self, word: str) -> None:
-        if not self._free:
-            raise UsageError(
-                f"`%dspex {self._command.name}` does not know what to do with `{word}`; "
-                f"an expression with spaces goes in parentheses."
-            )
-        self._texts[self._free.pop(0).name] = word
-
-    def _unknown(self, flag: str) -> str:
-        known = self._command.flags
-        has = f"It has: {', '.join(known)}." if known else "It has none."
-        return f"`%dspex {self._command.name}` has no option `{flag}`.{nearest(flag, known)} {has}"

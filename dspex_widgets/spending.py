@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dspex.events.event import LMEnd
 from dspex.events.listeners import Subscription, drain, subscribe
 from dspex.runs.state import ModelView, RunState, apply
-from dspex_widgets.answers import Table, count, money
+from dspex_widgets.answers import Table
+from dspex_widgets.numbers import count, money, plural, tokens
 
 HEAD = ("model", "role", "calls", "cached", "failed", "tokens in", "tokens out", "cost")
 _COUNTS = ("calls", "cached", "failed", "prompt_tokens", "completion_tokens", "cost", "unpriced")
@@ -61,8 +62,8 @@ def cost_table(models: Iterable[ModelView], over: str) -> Table:
     views = _sum(models)
     rows = [
         (
-            m.model, m.role, count(m.calls), count(m.cached), count(m.failed), count(m.prompt_tokens),
-            count(m.completion_tokens), money(m.cost),
+            m.model, m.role, count(m.calls), count(m.cached), count(m.failed), tokens(m.prompt_tokens),
+            tokens(m.completion_tokens), money(m.cost),
         )
         for m in views
     ]  # fmt: skip
@@ -72,7 +73,7 @@ def cost_table(models: Iterable[ModelView], over: str) -> Table:
     if any(m.model == "practice" for m in views):
         note += " practice model, simulated prices."
     if unpriced := sum(m.unpriced for m in views):
-        note += f" The price of {count(unpriced)} calls is not known and not counted."
+        note += f" The price of {plural(unpriced, 'call')} is not known and not counted."
     return Table(HEAD, rows, note)
 
 

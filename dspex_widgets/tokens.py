@@ -91,8 +91,8 @@ class _Scanner:
             else:
                 self._plain()
         opened = self._quote or (self._brackets[-1] if self._brackets else "")
-        silent = not opened and bool(self._word or self._words) and self._hush()
         self._end_word()
+        silent = not opened and self._hush()
         return Scan(words=tuple(self._words), open=opened, stray=self._stray, silent=silent)
 
     def _plain(self) -> None:
@@ -150,12 +150,13 @@ class _Scanner:
             self._word = []
 
     def _hush(self) -> bool:
-        self._end_word()
-        last = self._words.pop()
-        bare = last.rstrip(";")
-        if bare:
-            self._words.append(bare)
-        return bare != last
+        silent = False
+        while self._words and self._words[-1].endswith(";"):
+            silent = True
+            bare = self._words.pop().rstrip(";")
+            if bare:
+                self._words.append(bare)
+        return silent
 
 
 def _short(text: str) -> str:

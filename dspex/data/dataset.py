@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import importlib.resources
 import json
 import os
 import random
@@ -121,7 +119,9 @@ def load(name: str) -> Splits:
             f"There is no bundled data set `{name}`.{nearest(str(name), BUNDLED)} Bundled: {', '.join(BUNDLED)}; "
             f"your own data: `from_csv`, `from_jsonl`, `from_frame`, `from_records`."
         )
-    file = importlib.resources.files("dspex.data") / "bundled" / f"{name}.jsonl"
+    from importlib.resources import files
+
+    file = files("dspex.data") / "bundled" / f"{name}.jsonl"
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     parts = {
         part: from_records(
@@ -173,6 +173,8 @@ def from_csv(path: str | os.PathLike[str], inputs: Sequence[str]) -> Dataset:
     Raises:
         DataError: no such file, or no header.
     """
+    import csv
+
     with _open(path) as file:
         return from_records(list(csv.DictReader(file)), inputs)
 

@@ -11,8 +11,8 @@ from typing import Protocol
 
 from msgspec.structs import force_setattr
 
-from dspex import _clock
-from dspex.events.event import LIVE_ONLY, AnyEvent, Event
+from dspex import _clock, _host
+from dspex.events.event import LIVE_ONLY, AnyEvent, Event, RunEnd
 
 
 class Sink(Protocol):
@@ -44,14 +44,18 @@ class Bus:
         self._sinks: tuple[Sink, ...] = ()
         self._seq: defaultdict[str, int] = defaultdict(int)
         self._wanted: dict[type[Event], bool] = {}
+        self._over: set[str] = set()
 
     def emit(self, event: Event, *, run: str = "", span: str = "", parent: str = "") -> None:
         """Number the event and hand it on.
 
         Events are made fresh by their emitter and belong to the bus from here on, so it completes them in place
-        instead of copying each.
+        instead of copying each. Of a run that has ended nothing more is said: work that could not be cut off in time
+        may still emit.
         """
         with self._lock:
+            if run in self._over:
+                return
             force_setattr(event, "time", _clock.now())
             force_setattr(event, "run", run)
             force_setattr(event, "span", span)
@@ -61,6 +65,9 @@ class Bus:
                 force_setattr(event, "seq", self._seq[run])
             for sink in self._sinks:
                 sink.take(event)  # type: ignore[arg-type]  # every concrete Event is in AnyEvent; a test holds it
+            if isinstance(event, RunEnd):
+                self._seq.pop(run, None)
+                self._over.add(run)
             crowded = [sink for sink in self._sinks if sink.full]
         for sink in crowded:
             sink.wait_for_room()
@@ -81,14 +88,20 @@ class Bus:
         """Tell whether anybody listens to this kind, so that costly events are made only then."""
         known = self._wanted.get(kind)
         if known is None:
-            known = any(sink.wants(kind) for sink in self._sinks)
-            self._wanted[kind] = known
+            with self._lock:  # an answer from before somebody came must not be kept for after
+                known = self._wanted[kind] = any(sink.wants(kind) for sink in self._sinks)
         return known
 
-    def close_run(self, run: str) -> None:
-        """Forget a run's numbering once it is over."""
+    def open_run(self, run: str) -> None:
+        """Number a run's events from 1; one of another home may have had the same name."""
         with self._lock:
             self._seq.pop(run, None)
+            self._over.discard(run)
+
+    def forget(self) -> None:
+        """Drop all after a fork: who listened lives in the parent."""
+        self.__init__()  # type: ignore[misc]  # the same object must start afresh, others hold it
 
 
 bus = Bus()
+_host.after_fork(bus.forget)

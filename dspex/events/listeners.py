@@ -10,7 +10,7 @@ import fnmatch
 import threading
 from collections import deque
 from collections.abc import Callable
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any, Self
 
 from dspex import _canon, _host
@@ -19,6 +19,9 @@ from dspex.events.bus import bus
 from dspex.events.event import AnyEvent, Event, Log, kind_of
 
 QUEUE = 10_000
+"""Events that wait for a listener at most, unless it is lossless."""
+PATIENCE = 5.0
+"""Seconds that `drain` waits for listeners."""
 KINDS: dict[str, type[Event]] = {kind_of(kind): kind for kind in AnyEvent.__args__}
 Listener = Callable[[Any], object]
 
@@ -34,6 +37,7 @@ class Subscription:
         self._lossless = lossless
         self._queue: deque[AnyEvent] = deque()
         self._told = 0
+        self._serving = threading.Lock()
 
     def take(self, event: AnyEvent) -> None:
         """Queue the event for the listeners' thread."""
@@ -58,16 +62,20 @@ class Subscription:
         """Return at once."""
 
     def serve(self) -> None:
-        """Hand over all that is queued; on the listeners' thread."""
-        while self._queue:
-            event = self._queue.popleft()
-            try:
-                self._listener(event)
-            except Exception as exc:  # a listener is foreign code: it may fail in any way, the work goes on
-                self.close()
-                self._queue.clear()
-                text = f"Listener `{_name(self._listener)}` was unhooked: it raised {type(exc).__name__}: {exc}"
-                bus.emit(Log(level="error", text=text))
+        """Hand over what is queued now; later events wait for the next round, so that all listeners get a turn."""
+        with self._serving:
+            for _ in range(len(self._queue)):
+                if not self._queue:
+                    break
+                event = self._queue.popleft()
+                try:
+                    self._listener(event)
+                except BaseException as exc:  # a listener is foreign code: it may fail in any way, the work goes on
+                    self.close()
+                    self._queue.clear()
+                    what = f"{type(exc).__name__}: {exc}"
+                    text = f"Listener `{_name(self._listener)}` was unhooked: it raised {what}"
+                    bus.emit(Log(level="error", text=text))
         if self.dropped > self._told:
             text = f"Listener `{_name(self._listener)}` is too slow: {self.dropped} events were dropped."
             self._told = self.dropped
@@ -77,6 +85,12 @@ class Subscription:
         """Stop listening; closing twice is harmless."""
         bus.detach(self)
         _service.remove(self)
+
+    def finish(self) -> None:
+        """Stop listening and hand over, in this thread, what is still queued."""
+        self.close()
+        while self._queue:
+            self.serve()
 
     def __enter__(self) -> Self:
         return self
@@ -94,19 +108,18 @@ class _Service:
 
     def __init__(self) -> None:
         self.wake = threading.Event()
-        self._idle = threading.Event()
-        self._idle.set()
+        self._round = threading.Condition()
+        self._asked = self._answered = 0
         self._lock = threading.Lock()
         self._open: dict[str, Subscription] = {}
-        self._running = False
+        self._thread: threading.Thread | None = None
 
     def add(self, key: str, subscription: Subscription) -> None:
         with self._lock:
             before = self._open.pop(key, None)
             self._open[key] = subscription
-            if not self._running:
-                self._running = True
-                _host.spawn("listeners", self._run)
+            if self._thread is None:
+                self._thread = _host.spawn("listeners", self._run)
         if before is not None:
             bus.detach(before)
         bus.attach(subscription)
@@ -116,23 +129,34 @@ class _Service:
             self._open = {k: s for k, s in self._open.items() if s is not subscription}
 
     def drain(self, timeout: float) -> bool:
-        self._idle.clear()
-        self.wake.set()
-        return self._idle.wait(timeout)
+        if self._thread is None or self._thread is threading.current_thread():
+            return self._thread is None  # nobody ever listened, or a listener waits for itself
+        with self._round:
+            self._asked += 1
+            ticket = self._asked
+            self.wake.set()
+            return self._round.wait_for(lambda: self._answered >= ticket, timeout)
+
+    def forget(self) -> None:
+        """Drop all after a fork: who listened lives in the parent."""
+        self.__init__()  # type: ignore[misc]  # the same object must start afresh, subscriptions name it
 
     def _run(self) -> None:
         while True:
             self.wake.wait()
             self.wake.clear()
+            ticket = self._asked  # a round that begins after a question answers it
             with self._lock:
                 subscriptions = list(self._open.values())
             for subscription in subscriptions:
                 subscription.serve()
-            if not self.wake.is_set():
-                self._idle.set()
+            with self._round:
+                self._answered = ticket
+                self._round.notify_all()
 
 
 _service = _Service()
+_host.after_fork(_service.forget)
 
 
 def subscribe(pattern: str, listener: Listener, *, lossless: bool = False) -> Subscription:
@@ -163,9 +187,13 @@ def subscribe(pattern: str, listener: Listener, *, lossless: bool = False) -> Su
     return subscription
 
 
-def drain(timeout: float = 5.0) -> bool:
-    """Wait until every listener has been handed all events emitted so far; False if that took too long."""
-    return _service.drain(timeout)
+def drain(timeout: float | None = None) -> bool:
+    """Wait until every listener has been handed all events emitted so far; False if that took too long.
+
+    Args:
+        timeout: seconds; 5 by default.
+    """
+    return _service.drain(PATIENCE if timeout is None else timeout)
 
 
 def _name(listener: Listener) -> str:
@@ -173,9 +201,18 @@ def _name(listener: Listener) -> str:
 
 
 def _identity(listener: Listener) -> str:
-    # A re-run cell defines the same function anew: same place, same code, another object.
-    code = getattr(listener, "__code__", None)
+    # A re-run cell defines the same function anew, maybe corrected: same place and name, another object.
+    name, code = _name(listener), getattr(listener, "__code__", None)
     owner = getattr(listener, "__self__", None)
     if code is None or owner is not None or getattr(listener, "__closure__", None):
-        return str(id(listener if owner is None else owner)) + _name(listener)
-    return _canon.digest([listener.__module__, _name(listener), code.co_code.hex(), repr(code.co_consts)])
+        return f"{id(listener if owner is None else owner)} {name}"
+    if "<" not in name:
+        return f"{listener.__module__}.{name}"
+    # Small functions share a name such as `<lambda>`: what they do tells them apart.
+    defaults = [id(value) for value in getattr(listener, "__defaults__", None) or ()]
+    return _canon.digest([listener.__module__, name, defaults, _shape(code)])
+
+
+def _shape(code: CodeType) -> list[object]:
+    consts = [_shape(value) if isinstance(value, CodeType) else repr(value) for value in code.co_consts]
+    return [code.co_code.hex(), code.co_names, consts]

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
+from dspex.events.coding import encode
 from dspex.events.event import AnyEvent
 from dspex.events.listeners import drain, subscribe
 
@@ -32,12 +31,14 @@ def record(path: str | os.PathLike[str], pattern: str = "*") -> Iterator[Path]:
         ''
     """
     target = Path(path)
-    encoder = msgspec.json.Encoder()
     with target.open("wb") as file:
 
         def write(event: AnyEvent) -> None:
-            file.write(encoder.encode(event) + b"\n")
+            file.write(encode(event)[1] + b"\n")
 
-        with subscribe(pattern, write, lossless=True):
+        subscription = subscribe(pattern, write, lossless=True)
+        try:
             yield target
+        finally:
             drain()
+            subscription.finish()  # complete, whether or not another listener held the others up

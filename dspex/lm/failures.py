@@ -6,7 +6,6 @@ Status decides; the provider's words only tell apart what one status means twice
 
 from __future__ import annotations
 
-import email.utils
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -143,8 +142,10 @@ def retry_after_seconds(value: str | None) -> float:
     try:
         seconds = float(value)
     except ValueError:
+        from email.utils import parsedate_to_datetime
+
         try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - _clock.now()
+            seconds = parsedate_to_datetime(value).timestamp() - _clock.now()
         except (ValueError, OverflowError):
             return 0.0
     return max(0.0, seconds) if seconds < float("inf") else 0.0

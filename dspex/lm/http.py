@@ -10,7 +10,6 @@ import importlib
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from dspex import _host
 
@@ -48,6 +47,8 @@ def proxy_for(base: str) -> str | None:
 
     aiohttp's own `trust_env` would also look into ~/.netrc, in a thread at each call, and then refuse our header.
     """
+    from urllib.request import getproxies, proxy_bypass
+
     parts = urlsplit(base)
     proxy = getproxies().get(parts.scheme)
     return proxy if proxy and not proxy_bypass(parts.netloc.rpartition("@")[2]) else None

@@ -5,7 +5,6 @@ Apart so that a wrong value is an error where it is written, in one line, and ne
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,6 +108,8 @@ def check_state(state: Mapping[str, Any], *, trusted: bool) -> dict[str, Any]:
 
 
 def _on_this_machine(base: str) -> bool:
+    import ipaddress
+
     try:
         host = urlsplit(base).hostname or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

@@ -7,7 +7,6 @@ of the program changes.
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,8 @@ def write(program: Module, path: Path) -> Path:
         raise ProgramError(
             f"`{path.name}`: programs are saved as JSON, never pickled; use `{path.stem or 'program'}.json`."
         )
+    import platform
+
     versions = {"python": platform.python_version(), "dspex": __version__}
     state = {**program.dump_state(), "metadata": {"dependency_versions": versions}}
     path.write_text(json.dumps(state, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -6,18 +6,23 @@ whatever was on the screen is on the disk, also after kill -9. Readers of other 
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import cache
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from dspex import _host
 from dspex.errors import JournalError
 from dspex.events.event import LIVE_ONLY, AnyEvent, Event
+
+if TYPE_CHECKING:
+    import sqlite3
 
 ROOM = 20_000
 """Events that may wait for the disk before emitters are held."""
@@ -32,7 +37,6 @@ create table if not exists meta (key text primary key, value blob not null) with
 insert or ignore into meta values ('format', '1');
 """
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(AnyEvent).decode
 
 
 class Journal:
@@ -112,7 +116,7 @@ class Journal:
         if (batch or payloads) and not self._failed:
             try:
                 self._commit(batch, payloads)
-            except sqlite3.Error as exc:
+            except _sqlite().Error as exc:
                 self._failed = True
                 self._broken(JournalError(f"The run's journal `{self.path}` cannot be written: {exc}"))
         if batch:
@@ -129,14 +133,14 @@ class Journal:
 
     def _commit(self, batch: Sequence[AnyEvent], payloads: Sequence[tuple[str, bytes]]) -> None:
         if self._db is None:
-            self._db = sqlite3.connect(self.path, isolation_level=None)
+            self._db = _sqlite().connect(self.path, isolation_level=None)
             self._db.executescript(SCHEMA)
         rows = [(event.seq, str(event.__struct_config__.tag), _encode(event)) for event in batch]
         self._db.execute("begin immediate")
         try:
             self._db.executemany("insert or ignore into payloads values (?, ?)", payloads)
             self._db.executemany("insert into events values (?, ?, ?)", rows)
-        except sqlite3.Error:
+        except _sqlite().Error:
             self._db.execute("rollback")
             raise
         self._db.execute("commit")
@@ -193,7 +197,7 @@ def read_events(path: Path, after: int = 0) -> Iterator[AnyEvent]:
     """
     for _, body in _rows(path, "select seq, body from events where seq > ? order by seq", (after,)):
         try:
-            yield _decode(body)
+            yield _decoder().decode(body)
         except msgspec.MsgspecError as exc:
             raise JournalError(f"The journal `{path}` was written by another version of dspex: {exc}") from None
 
@@ -214,11 +218,23 @@ def _rows(path: Path, query: str, args: tuple[object, ...]) -> list[tuple[object
     if not path.exists():
         raise JournalError(f"There is no journal `{path}`.")
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
+        with closing(_sqlite().connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
             return db.execute(query, args).fetchall()
-    except sqlite3.OperationalError as exc:
+    except _sqlite().OperationalError as exc:
         if "no such table" in str(exc):
             return []  # the process died before its first commit
         raise JournalError(f"The journal `{path}` cannot be read: {exc}") from None
-    except sqlite3.DatabaseError as exc:
+    except _sqlite().DatabaseError as exc:
         raise JournalError(f"The journal `{path}` is damaged: {exc}") from None
+
+
+def _sqlite() -> ModuleType:
+    import sqlite3  # not at the top: `import dspex` must stay fast
+
+    return sqlite3
+
+
+@cache
+def _decoder() -> msgspec.json.Decoder[AnyEvent]:
+    # Reading every kind's fields takes milliseconds, which a process that opens no journal need not spend.
+    return msgspec.json.Decoder(AnyEvent)

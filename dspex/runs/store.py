@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import time
 from collections.abc import Iterator, Sequence
 from typing import overload
@@ -47,6 +46,8 @@ class Runs(Sequence[Run]):
         return "\n".join("  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip() for row in table)
 
     def _repr_html_(self) -> str:
+        import html
+
         if not self._runs:
             return f"<p>No runs yet in <code>{html.escape(str(home.home()))}</code>.</p>"
         head = "".join(f'<th style="text-align:left">{name}</th>' for name in COLUMNS)

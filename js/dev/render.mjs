@@ -1,5 +1,5 @@
 /* Writes pages for looking: each golden state through the report's script, and parts of the rich journal through
- * the widget with a model that answers nothing. `npm run look`, then open dev/out/*.html or run dev/shots.py. */
+ * the widget with a model that answers nothing. `npm run look`, then open dev/build/*.html or run dev/shots.py. */
 import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,7 @@ import { build } from "esbuild";
 const HERE = dirname(fileURLToPath(import.meta.url));
 const GOLDEN = resolve(HERE, "../../tests/golden/journals");
 const STATIC = resolve(HERE, "../../dspex_widgets/static");
-const OUT = resolve(HERE, "out");
+const OUT = resolve(HERE, "build");
 
 const LAB = {
   light: `--jp-layout-color0:#fff;--jp-layout-color1:#fff;--jp-ui-font-color1:rgba(0,0,0,.87);--jp-brand-color1:#1976d2;

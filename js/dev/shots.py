@@ -1,6 +1,6 @@
 """Takes pictures of the pages that dev/render.mjs wrote, in both themes and at three widths, for looking at.
 
-python js/dev/shots.py [PAGE ...]; pictures land in js/dev/out.
+python js/dev/shots.py [PAGE ...]; pictures land in js/dev/build.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-OUT = Path(__file__).parent / "out"
+OUT = Path(__file__).parent / "build"
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",

@@ -79,7 +79,7 @@ def test_optimize_cell_returns_and_the_kernel_stays_free(open_notebook: OpenNote
     assert widget.number("LM calls") > 0
     assert "simulated" in widget.region.inner_text()
     notebook.execute(3)
-    widget.wait_status("stopped")
+    widget.wait_end("stopped")
 
 
 def test_stop_is_heard_while_a_cell_is_busy(open_notebook: OpenNotebook):
@@ -92,7 +92,7 @@ def test_stop_is_heard_while_a_cell_is_busy(open_notebook: OpenNotebook):
     notebook.run(2)
     notebook.wait_text(2, lambda text: "in" in text)
     widget.button("Stop & keep best").click()
-    widget.wait_status("stopped")
+    widget.wait_end("stopped")
     assert notebook.is_running(2), "the other cell was over before the run ended: nothing was shown"
     interrupt(notebook, 2)
     assert notebook.execute(3) == "('stopped', 'ChainOfThought')"
@@ -115,7 +115,7 @@ def test_pause_and_resume_are_heard_while_a_cell_is_busy(open_notebook: OpenNote
     )
     interrupt(notebook, 2)
     notebook.execute(3)
-    widget.wait_status("cancelled")
+    widget.wait_end("cancelled")
 
 
 def test_reload_in_mid_run_shows_the_run_and_goes_on(open_notebook: OpenNotebook):
@@ -129,14 +129,14 @@ def test_reload_in_mid_run_shows_the_run_and_goes_on(open_notebook: OpenNotebook
     after = widget.wait_dots(before)
     widget.wait_status("running", timeout=5_000)
     widget.wait_dots(after + 1)
-    widget.wait_status("finished", timeout=120_000)
+    widget.wait_end("finished", timeout=120_000)
 
 
 def test_finished_run_is_frozen_into_the_notebook(open_notebook: OpenNotebook, page: Page, browser: Browser):
     """Saved, its kernel closed and opened again, the notebook shows the result; so does plain nbconvert offline."""
     widget = start(open_notebook, "frozen.ipynb", latency=0.0, rows=30)
     notebook = widget.notebook
-    expect(notebook.cell(1).get_by_text("finished", exact=True).first).to_be_visible(timeout=120_000)
+    widget.wait_end("finished", timeout=120_000)
     told = re.search(r"best (\d+\.\d)", notebook.wait_frozen(1))
     assert told, notebook.text(1)
     best = told[1]
@@ -147,7 +147,7 @@ def test_finished_run_is_frozen_into_the_notebook(open_notebook: OpenNotebook, p
     notebook.shut_kernel()
     page.goto("about:blank")
     notebook.open()
-    expect(notebook.cell(1).get_by_text("finished", exact=True).first).to_be_visible(timeout=30_000)
+    widget.wait_end("finished")
     assert best in notebook.cell(1).inner_text()
     assert "model not found" not in notebook.cell(1).inner_text()
 

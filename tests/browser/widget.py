@@ -19,6 +19,7 @@ class RunWidget:
 
     def __init__(self, notebook: Notebook, cell: int) -> None:
         self.notebook = notebook
+        self.cell = cell
         self.region = notebook.cell(cell).get_by_role("region", name=re.compile(r"^Run r\d+$"))
         self.status = self.region.get_by_role("status")
         self.chart = self.region.get_by_role("img", name="Candidate scores")
@@ -49,6 +50,12 @@ class RunWidget:
         """Wait until the status is one of these words and return it."""
         expect(self.status).to_have_text(re.compile(f"^({'|'.join(words)})$"), timeout=timeout)
         return self.status.inner_text()
+
+    def wait_end(self, word: str, timeout: float = SLOW) -> None:
+        """Wait until the cell says how the run ended, in the live widget or in its frozen form."""
+        expect(self.notebook.cell(self.cell).get_by_text(word, exact=True).first).to_be_visible(
+            timeout=timeout
+        )
 
     def wait_dots(self, least: int, timeout: float = SLOW) -> int:
         """Wait until the chart shows at least so many candidates and return how many it shows."""

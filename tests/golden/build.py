@@ -63,6 +63,7 @@ class Journal:
         self.run = run
         self.events: list[AnyEvent] = []
         self.time = BEGIN
+        self.model = "openai/gpt-4o-mini"
         self.calls = 0
         self.spent = 0.0
         self.chance = random.Random(seed)
@@ -74,10 +75,9 @@ class Journal:
             place = {"seq": len(self.events) + 1, "time": self.time, "run": self.run}
             self.events.append(msgspec.structs.replace(event, **place))
 
-    def call(
-        self, model: str = "openai/gpt-4o-mini", role: LMRole = "task", cached: bool = False, error: str = ""
-    ) -> float:
+    def call(self, model: str = "", role: LMRole = "task", cached: bool = False, error: str = "") -> float:
         """Add one LM call; gives its cost."""
+        model = model or self.model
         tokens = self.chance.randint(700, 1300), self.chance.randint(12, 90)
         rate = 12.0 if role == "proposal" else 1.0
         cost = 0.0 if cached or error else round((tokens[0] * 0.15 + tokens[1] * 0.6) * 4e-6 * rate, 6)
@@ -166,6 +166,7 @@ def a_baseline() -> CandidateProposed:
 def finished() -> Journal:
     """A baseline and four candidates with the practice model; the fourth is best."""
     it = Journal("r1", seed=1)
+    it.model = "practice"
     it.emit(a_start(practice=True, models=["practice"], planned=4, budget_usd=0.5))
     it.emit(a_baseline())
     it.emit(BestChanged(candidate="base", mean=it.score("base", 0.5, 8)))
@@ -228,6 +229,7 @@ def failed() -> Journal:
 def evaluation() -> Journal:
     """One program over a set, with two failures."""
     it = Journal("r4", seed=4)
+    it.model = "practice"
     it.emit(
         a_start(work="evaluate", method="Evaluate", sizes={"val": 20}, practice=True, models=["practice"])
     )

@@ -26,8 +26,8 @@ CANARY = "sk-canary-0123456789"
 ASK = Request(model="hosted_vllm/m", messages=(Message(role="user", content="hi"),), max_tokens=9)
 
 
-def ask(base_url: str, timeout: float = 5.0) -> Response:
-    way = Route(wire="litellm", provider="hosted_vllm", model="hosted_vllm/m", base=base_url)
+def ask(base_url: str, timeout: float = 5.0, provider: str = "hosted_vllm") -> Response:
+    way = Route(wire="litellm", provider=provider, model=f"{provider}/m", base=base_url)
     return _host.portal.run(LiteLLMTransport(way, api_key=Secret(CANARY), timeout=timeout).send(ASK))
 
 
@@ -83,6 +83,14 @@ def test_every_failure_is_one_of_ours_after_one_request(fault: Fault, kind: str)
     assert CANARY not in "".join(
         traceback.TracebackException.from_exception(error, capture_locals=True).format()
     )
+
+
+@pytest.mark.parametrize("status", [400, 401, 408, 409, 429, 500, 503])
+def test_the_sdk_below_litellm_tries_once_too(status: int):
+    """Some of litellm's providers go through an SDK that tries thrice where nobody tells it not to."""
+    with serving(always=Fault(status=status)) as server, pytest.raises(LMError):
+        ask(server.base_url, provider="openai")
+    assert server.hits == 1
 
 
 def test_a_cancelled_call_ends_at_once():

@@ -31,6 +31,16 @@ async def test_what_was_answered_is_answered_again():
     assert len(script.requests) == 1
 
 
+async def test_an_answer_that_came_between_look_and_call_is_taken():
+    """Who looked in vain and then asks finds what another has brought meanwhile."""
+    script = Scripted("blue")
+    cached = Cached(script, Store())
+    assert cached.peek(asking()) is None
+    await cached.send(asking())
+    assert (await cached.fetch(asking())).cached
+    assert len(script.requests) == 1
+
+
 CHANGES: dict[str, object] = {
     "model": "openai/m2",
     "messages": (Message(role="system", content="hi"),),

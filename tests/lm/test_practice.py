@@ -1,12 +1,7 @@
-"""The practice model learns from its prompt and from nothing else.
-
-Prompts are rendered by the real chat adapter, so that what is tested is what a program sends.
-"""
+"""The practice model learns from its prompt and from nothing else."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import pytest
@@ -15,66 +10,13 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 import dspex
-from dspex.adapters.chat import ChatAdapter
-from dspex.lm.messages import Message, Request, Response
+from dspex.lm.messages import Message, Request
 from dspex.lm.practice import PRACTICE_PRICE, PracticeTransport
+from dspex.lm.practice.hints import read_hints
 from dspex.lm.practice.memory import remember
-from dspex.lm.practice.prompt import Shot
-from dspex.lm.practice.words import bag
-
-CHAT = ChatAdapter()
-SIDES = Literal["north", "south"]
-
-SHOTS = [
-    {"text": "snow and ice on the frozen lake", "side": "north"},
-    {"text": "polar bears walk over the ice", "side": "north"},
-    {"text": "penguins dive from a white shelf", "side": "south"},
-    {"text": "albatross and penguins near the cape", "side": "south"},
-]
-
-
-class Side(dspex.Signature):
-    """Name the side of the world."""
-
-    text: str = dspex.InputField()
-    side: SIDES = dspex.OutputField()
-
-
-def ask(
-    signature: type[dspex.Signature],
-    demos: Sequence[Mapping[str, Any]] = (),
-    options: Mapping[str, Any] | None = None,
-    **inputs: Any,
-) -> Response:
-    request = Request(model="practice", messages=CHAT.format(signature, demos, inputs), **(options or {}))
-    return send(request)
-
-
-def send(request: Request) -> Response:
-    """Drive the transport without a loop: without latency it never waits."""
-    try:
-        PracticeTransport().send(request).send(None)
-    except StopIteration as done:
-        return done.value
-    raise AssertionError("The practice model waited without latency.")
-
-
-def answer(
-    signature: type[dspex.Signature], demos: Sequence[Mapping[str, Any]] = (), **inputs: Any
-) -> dict[str, Any]:
-    return CHAT.parse(signature, ask(signature, demos, **inputs).text)
-
-
-def hits(signature: type[dspex.Signature], demos: Sequence[Mapping[str, Any]], rows: Sequence[Any]) -> float:
-    return sum(answer(signature, demos, text=text)["side"] == side for text, side in rows) / len(rows)
-
-
-ROWS = [
-    (f"{start} {word} {end}", side)
-    for word, side in [("ice", "north"), ("snow", "north"), ("penguins", "south"), ("albatross", "south")]
-    for start in ("We saw", "Much talk of", "A report about")
-    for end in ("today", "this week", "in June")
-]
+from dspex.lm.practice.prompt import Shot, encode, read_task
+from dspex.lm.practice.words import bag, stem
+from tests.lm.asking import CHAT, ROWS, SHOTS, SIDES, Side, answer, ask, hits, send
 
 
 def test_demonstrations_and_instructions_raise_the_score() -> None:
@@ -101,6 +43,8 @@ def test_wrong_demonstrations_lower_the_score() -> None:
         "ice, snow -> north; penguins, albatross -> south",
         "Never answer south when you read of ice or snow. Never answer north for penguins or an albatross.",
         "North, not south, for ice and snow; south for penguins, albatross, but not ice.",
+        "snow or ice north and penguins or albatross south",
+        "north for ice or snow and south for penguins or albatross",
         "ice north penguins south\nsnow is for north and albatross for south",
     ],
 )
@@ -306,6 +250,25 @@ DEEP = "[" * 50_000
 RING = '{"$ref":"#/$defs/A","$defs":{"A":{"required":["l","r"],"properties":{"l":{"$ref":"#/$defs/A"}}}}}'
 
 
+def test_endings_do_not_hide_a_word() -> None:
+    """Forms of one word meet in one stem; short words stay whole."""
+    assert {stem(word) for word in ("charge", "charges", "charged", "charging")} == {"charg"}
+    assert {stem(word) for word in ("city", "cities", "city's")} == {"city"}
+    assert (stem("stopped"), stem("glass"), stem("red"), stem("fell")) == ("stop", "glass", "red", "fell")
+
+
+def test_odd_labels_and_values_are_borne() -> None:
+    """A label of signs alone, a closed set without a member, JSON nested beyond reason."""
+    assert list(read_hints("a: water", ("-", "a"))) == ["water"]
+    assert read_hints("- water", ("-",)) == {}
+    assert read_task("Outputs you write:\n- `a` (one of ): odd").outputs[0].labels == ()
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    assert encode(nested) == "null"
+
+
+@settings(max_examples=60)
 @given(messages=MESSAGES, n=st.integers(0, 3), temperature=st.none() | st.floats(0, 3))
 @example(
     messages=[Message(role="system", content=f"Outputs you write:\n- `a` (JSON: {DEEP})")],
@@ -345,99 +308,3 @@ def test_every_answer_follows_the_layout(text: str, shot: str, instruction: str,
     response = ask(signature, demos, {"temperature": temperature}, a=text)
     assert response.text.endswith("\n\n[[ ## completed ## ]]")
     assert CHAT.parse(signature, response.text)["b"] in ("x", "y")
-
-
-# ------------------------------------------------------------------------------------------- proposals
-
-
-class Propose(dspex.Signature):
-    """Write a better instruction."""
-
-    current_instruction: str = dspex.InputField()
-    examples: str = dspex.InputField()
-    tip: str = dspex.InputField()
-    proposed_instruction: str = dspex.OutputField()
-
-
-LABELLED = [{"inputs": {"text": s["text"]}, "outputs": {"side": s["side"]}} for s in SHOTS] + [
-    {"inputs": {"text": "deep snow"}, "outputs": {"side": "north"}},
-    {"inputs": {"text": "the albatross returns"}, "outputs": {"side": "south"}},
-]
-
-
-def proposal(examples: str, present: str = "Name the side.", tip: str = "", **options: Any) -> str:
-    text = ask(Propose, [], options, current_instruction=present, examples=examples, tip=tip).text
-    return str(CHAT.parse(Propose, text)["proposed_instruction"])
-
-
-FORMATS = {
-    "rows": json.dumps(LABELLED),
-    "flat rows": json.dumps([{**one["inputs"], **one["outputs"]} for one in LABELLED]),
-    "lines": "\n".join(json.dumps(one) for one in LABELLED),
-    "layout": "\n\n".join(
-        f"[[ ## text ## ]]\n{one['inputs']['text']}\n\n[[ ## side ## ]]\n{one['outputs']['side']}\n\n"
-        "[[ ## completed ## ]]"
-        for one in LABELLED
-    ),
-    "fields": "\n\n".join(
-        f"Text: {one['inputs']['text']}\nReasoning: whatever\nSide: {one['outputs']['side']}"
-        for one in LABELLED
-    ),
-    "sections": "\n\n".join(
-        f"# Example {n}\n## Inputs\n### text\n{one['inputs']['text']}\n## Generated Outputs\n### side\nnorth\n"
-        f"## Feedback\nExpected '{one['outputs']['side']}', got north."
-        for n, one in enumerate(LABELLED)
-    ),
-    "feedback": json.dumps(
-        [
-            {
-                "inputs": one["inputs"],
-                "outputs": {"side": "north"},
-                "feedback": f"The correct answer is {one['outputs']['side'].upper()}.",
-            }
-            for one in LABELLED[:2]
-        ]
-        + LABELLED[2:]
-    ),
-}
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_a_proposed_instruction_raises_the_score(name: str) -> None:
-    """Whichever way labelled examples are shown, the instruction written from them works."""
-    written = proposal(FORMATS[name])
-    assert written.startswith("Name the side.")
-    assert hits(Side.with_instructions(written), [], ROWS) > 0.9
-
-
-def test_proposals_vary_with_rollout_and_tip() -> None:
-    """Sampling gives other instructions, a tip changes their length, and temperature zero repeats itself."""
-    rows = FORMATS["rows"]
-    assert len({proposal(rows, temperature=1.0, rollout_id=n) for n in range(6)}) > 3
-    assert proposal(rows) == proposal(rows, rollout_id=5)
-    short, long = proposal(rows, tip="Keep it simple."), proposal(rows, tip="Be very detailed.")
-    assert len(short) < len(long)
-
-
-def test_a_proposal_keeps_what_was_known() -> None:
-    """Words gathered from earlier examples stay when new examples add theirs; foreign lines stay as they are."""
-    present = "Name the side.\nsouth: lighthouse.\nwest: sunset.\nMind the wind: it turns."
-    written = proposal(FORMATS["rows"], present)
-    assert "south if the text mentions lighthouse, albatross, penguins" in written
-    assert "Mind the wind: it turns.\n" in written
-    assert "west: sunset." in written
-    assert hits(Side.with_instructions(written), [], ROWS) > 0.9
-
-
-@pytest.mark.parametrize("examples", ["", "nothing of use", "[1, 2]", '[{"text": "a", "score": 1}]'])
-def test_without_examples_the_instruction_is_reworded(examples: str) -> None:
-    """A proposal without examples still is an instruction: the present one and a piece of advice."""
-    written = proposal(examples)
-    assert written.startswith("Name the side.\n")
-    assert len(written.splitlines()) == 2
-
-
-def test_without_examples_the_best_attempt_is_built_on() -> None:
-    """Where instructions and their scores are shown, the best one is the base."""
-    attempts = [{"instruction": "Guess.", "score": 0.2}, {"instruction": "Look closely.", "score": 0.7}]
-    assert proposal(json.dumps([*attempts, {"instruction": 3, "score": 0.9}])).startswith("Look closely.\n")

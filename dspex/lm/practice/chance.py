@@ -14,7 +14,7 @@ import msgspec
 
 from dspex.lm.messages import Request
 
-_SPREAD = 0.12
+_SPREAD = 0.05
 """How far a temperature of 1 moves a score, in the units of `choose`."""
 
 

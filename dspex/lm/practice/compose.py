@@ -11,7 +11,6 @@ from dspex.lm.practice.chance import Chance
 from dspex.lm.practice.choose import Chosen, choose_label, choose_value
 from dspex.lm.practice.extract import is_number, number_in, sentence_of, shorten
 from dspex.lm.practice.prompt import COMPLETED, REASONING, Field, Prompt, decode, encode
-from dspex.lm.practice.propose import propose
 from dspex.lm.practice.schema import fitting, in_words, minimal, number
 from dspex.lm.practice.words import stem, words
 
@@ -45,6 +44,8 @@ def _answer(field: Field, prompt: Prompt, chance: Chance) -> tuple[str, str]:
         choice = choose_label(field, prompt, chance)
         return choice.value, _reason(choice, prompt)
     if field.type == "text" and "instruction" in field.name:
+        from dspex.lm.practice.propose import propose  # a third of the import time, and seldom needed
+
         return propose(prompt, chance), "The examples of each answer differ in the words they use."
     choice_or_none = choose_value(field, prompt, chance)
     if choice_or_none is not None and _repeatable(field, choice_or_none):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from dspex.lm.practice.prompt import Values
@@ -28,10 +29,11 @@ def sentence_of(values: Values) -> str:
     wanted = bag(asked)
     told = [text for text in texts if text is not asked] or [asked]
     sentences = [part.strip() for text in told for part in _SENTENCE.split(text[:READ]) if part.strip()]
-    if not sentences:
-        return ""
-    best = max(sentences, key=lambda one: sum(root in wanted for root in bag(one)) / (3 + len(one) ** 0.5))
-    return shorten(best)
+
+    def worth(sentence: str) -> float:
+        return sum(root in wanted for root in bag(sentence)) / (3 + math.sqrt(len(sentence)))
+
+    return shorten(max(sentences, key=worth, default=""))
 
 
 def number_in(text: str) -> float:

@@ -1,7 +1,7 @@
 """What a text says about each label: the words that stand with its name.
 
-Understands `billing: invoices, refunds`, `Choose account when somebody cannot log in`, `logins go to account and
-invoices to billing`, headed lists, and `not`. It reads instructions and field descriptions.
+Understands `left: harbour, port`, `Choose left when the ship turns to port`, `port goes to left and starboard to
+right`, headed lists, and `not`. It reads instructions and field descriptions.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def _of_sentence(
 ) -> Iterator[tuple[str, str, float]]:
     """Walk through the clauses; one without a name goes to the name before it, or to the next name.
 
-    The first clause with a name shows which way round the sentence speaks: `invoices, refunds: billing` or
-    `billing: invoices, refunds`.
+    The first clause with a name shows which way round the sentence speaks: `harbour, port: left` or
+    `left: harbour, port`.
     """
     waiting: list[str] = []
     name_comes_last = False

@@ -101,10 +101,10 @@ def read_task(system: str) -> Task:
     layout_ends = max(system.find(COMPLETED, outputs_at.end()), outputs_at.end())
     told = _INSTRUCTION.search(system, layout_ends)
     first_marker = _MARKER.search(system, outputs_at.end())
-    described_until = first_marker.start() if first_marker else layout_ends
+    ends = [found.start() for found in (first_marker, told) if found]
     return Task(
         inputs=tuple(f.name for f in _read_fields(system[: outputs_at.start()])),
-        outputs=tuple(_read_fields(system[outputs_at.end() : described_until or None])),
+        outputs=tuple(_read_fields(system[outputs_at.end() : min(ends, default=None)])),
         instruction=system[told.end() :].strip() if told else "",
     )
 

@@ -35,6 +35,8 @@ _CLOSING_STARTS = tuple(closing.partition("{")[0] for closing in _CLOSINGS if cl
 _FEW_WORDS, _USUAL_WORDS, _MANY_WORDS = 4, 8, 16
 _MOST_WORDS = 24
 """Words a label may gather over several proposals; the newest always find room."""
+_WANDERING = 5.0
+"""How much more a sample wanders among words than among answers: log-odds are the larger numbers."""
 _DROPPED = 0.2
 """Share of the examples that a sample leaves out of account."""
 
@@ -85,7 +87,7 @@ def distinguishing(labelled: Labelled, chance: Chance) -> dict[str, list[str]]:
         for root, count in own.items():
             odds = _log_odds(count, sizes[label], everywhere[root] - count, len(seen) - sizes[label])
             if odds > 0:
-                ranked.append((odds + 2 * chance.jitter(label, root), root))
+                ranked.append((odds + _WANDERING * chance.jitter(label, root), root))
         ranked.sort(key=lambda pair: (-pair[0], pair[1]))
         found[label] = [surfaces[root].most_common(1)[0][0] for _, root in ranked]
     return found

@@ -49,7 +49,7 @@ const follow = (model: Model): Followed => {
   const made: Followed = { store, stop, views: 0 };
   followed.set(model, made);
   // The trait is up to two seconds old, and a run that waits sends nothing that would show the gap.
-  if (!isOver(initial)) model.send({ op: "snapshot" });
+  if (!isOver(initial)) store.catchUp();
   return made;
 };
 
@@ -66,6 +66,15 @@ const once = (dispose: () => void, signal: AbortSignal | undefined): (() => void
   return end;
 };
 
+/** Tells the kernel that nobody looks any more; a kernel that is gone needs not know. */
+const sayClosed = (model: Model): void => {
+  try {
+    model.send({ op: "closed" });
+  } catch {
+    return; // sending throws when the connection is closed; the view goes away all the same
+  }
+};
+
 const initialize = ({ model, signal }: Initialize): (() => void) => once(follow(model).stop, signal);
 
 const render = ({ model, el, signal }: Render): (() => void) => {
@@ -75,7 +84,7 @@ const render = ({ model, el, signal }: Render): (() => void) => {
   return once(() => {
     unmount();
     it.views -= 1;
-    if (it.views === 0) model.send({ op: "closed" });
+    if (it.views === 0) sayClosed(model);
   }, signal);
 };
 

@@ -30,6 +30,8 @@ export interface Store {
   readonly receive: (raw: unknown) => void;
   /** Takes the text of the `snapshot` trait. */
   readonly restore: (json: unknown) => void;
+  /** Asks for the whole state, as after a gap. */
+  readonly catchUp: () => void;
   /** Sends what a button asks for and remembers that it waits. */
   readonly press: (op: Asked) => void;
 }
@@ -52,6 +54,16 @@ export const createStore = (initial: State, send: (op: OpName) => void): Store =
     for (const listener of [...listeners]) listener();
   };
 
+  const ask = (op: OpName): void => {
+    try {
+      send(op);
+    } catch {
+      // The notebook's connection throws when its kernel is gone: that is news for the person, not a fault here.
+      const text = "The kernel cannot be reached, so nothing was asked of it.";
+      show({ pending: shown.pending.filter((other) => other !== op), notice: { tone: "error", text } });
+    }
+  };
+
   const adopt = (run: State): void => {
     const moved = run.status !== shown.run.status;
     show(moved ? { run, pending: shown.pending.filter((op) => op === "report") } : { run });
@@ -65,7 +77,7 @@ export const createStore = (initial: State, send: (op: OpName) => void): Store =
   };
 
   const hold = (batch: Delta): void => {
-    if (held.length % PATIENCE === 0) send("snapshot");
+    if (held.length % PATIENCE === 0) ask("snapshot");
     held = [...held, batch].slice(-HELD);
   };
 
@@ -103,10 +115,11 @@ export const createStore = (initial: State, send: (op: OpName) => void): Store =
       const state = parseState(json);
       if (state !== null) snapshot(state);
     },
+    catchUp: () => ask("snapshot"),
     press: (op) => {
       if (shown.pending.includes(op)) return;
       show({ pending: [...shown.pending, op], notice: null });
-      send(op);
+      ask(op);
     },
   };
 };

@@ -34,11 +34,21 @@ export const Candidates = ({ run, selected, onSelect }: Props): JSX.Element => {
           </thead>
           <tbody>
             {ranked(run).map((c, index) => (
-              <Row key={`${index}${c.id}`} run={run} c={c} percent={percent} top={top} on={c.id === selected} onSelect={onSelect} />
+              <Row
+                key={`${index}${c.id}`}
+                run={run}
+                c={c}
+                percent={percent}
+                top={top}
+                on={c.id === selected}
+                onSelect={onSelect}
+              />
             ))}
           </tbody>
         </table>
-        {run.candidates.length === 0 && <p class="empty">Candidates are listed here as soon as the method proposes them.</p>}
+        {run.candidates.length === 0 && (
+          <p class="empty">Candidates are listed here as soon as the method proposes them.</p>
+        )}
       </div>
     </section>
   );
@@ -66,9 +76,10 @@ const Row = ({ run, c, percent, top, on, onSelect }: RowProps): JSX.Element => {
       </th>
       <td class="num score">
         {c.mean !== null && <Bar share={percent ? c.mean : top > 0 ? c.mean / top : 0} />}
-        {c.mean === null ? <span class="dim">{c.state === "running" ? "…" : "–"}</span> : <b>{score(c.mean, percent)}</b>}
+        {c.mean === null && <span class="dim">{c.state === "running" ? "…" : "–"}</span>}
+        {c.mean !== null && <b>{score(c.mean, percent)}</b>}
       </td>
-      <td class="num dim">{c.low === null || c.high === null || c.state === "running" ? "" : halfWidth(c.low, c.high, percent)}</td>
+      <td class="num dim">{spread(c, percent)}</td>
       <td class="num dim">{seen(c)}</td>
       <td class="what"><span>{c.what || (c.baseline ? "as given" : "")}</span></td>
       <td class="from dim"><span>{c.origin || "—"}</span></td>
@@ -80,6 +91,9 @@ const Row = ({ run, c, percent, top, on, onSelect }: RowProps): JSX.Element => {
 const Bar = ({ share }: { readonly share: number }): JSX.Element => (
   <i class="bar" aria-hidden="true"><i style={{ width: `${Math.min(100, Math.max(0, share * 100))}%` }} /></i>
 );
+
+const spread = (c: CandidateView, percent: boolean): string =>
+  c.low === null || c.high === null || c.state === "running" ? "" : halfWidth(c.low, c.high, percent);
 
 const seen = (c: CandidateView): string => {
   if (c.state === "running" && c.total !== null) return `${count(c.n + c.failed)}/${count(c.total)}`;

@@ -37,7 +37,7 @@ export const Chart = ({ run, selected, onSelect }: Props): JSX.Element => {
         <Switch measure={measure} onMeasure={setMeasure} />
       </div>
       <div class="plot" ref={box} style={{ height: `${height}px` }}>
-        <svg viewBox={`0 0 ${width} ${height}`} width={width} height={height} role="img" aria-label="Candidate scores">
+        <svg role="img" aria-label="Candidate scores" viewBox={`0 0 ${width} ${height}`} width={width} height={height}>
           <Axes drawn={drawn} frame={frame} name={AXIS_NAMES[measure]} />
           {drawn.line && <path class="best" d={drawn.line} />}
           {shown && <Whisker dot={shown} />}
@@ -144,7 +144,11 @@ const Dots = ({ dots, selected, onSelect, onActive }: DotsProps): JSX.Element =>
 
 /** The words of the dot that has the pointer or the focus, kept inside the card. */
 const Tip = ({ dot, width }: { dot: Dot; width: number }): JSX.Element => (
-  <div class={`tip ${dot.x > width / 2 ? "left" : "right"}`} style={{ left: `${dot.x}px`, top: `${dot.y}px` }} aria-hidden="true">
+  <div
+    class={`tip ${dot.x > width / 2 ? "left" : "right"}`}
+    style={{ left: `${dot.x}px`, top: `${dot.y}px` }}
+    aria-hidden="true"
+  >
     {dot.text}
   </div>
 );

@@ -60,7 +60,8 @@ const Buttons = ({ run, controls }: { readonly run: State; readonly controls: Co
     <div class="buttons">
       {!isOver(run) && (
         <>
-          {!ending && (run.status === "paused" ? one("resume", "Resume", "resuming…") : one("pause", "Pause", "pausing…"))}
+          {!ending && run.status === "paused" && one("resume", "Resume", "resuming…")}
+          {!ending && run.status !== "paused" && one("pause", "Pause", "pausing…")}
           {!cancelling && one("stop", "Stop & keep best", "stopping…", ending)}
           {one("cancel", "Cancel", "cancelling…", cancelling)}
         </>

@@ -19,7 +19,8 @@ export const Instruction = ({ run, candidate }: Props): JSX.Element => {
     return <p class="empty">The best candidate's instruction appears here, marked against the baseline.</p>;
   }
   const base = baselineOf(run);
-  const texts = { ...base?.instructions, ...candidate.instructions }; // what a candidate does not name it did not change
+  // What a candidate does not name, it did not change.
+  const texts = { ...base?.instructions, ...candidate.instructions };
   const names = [...new Set([...Object.keys(texts), ...Object.keys(candidate.demos)])];
   if (names.length === 0) return <p class="empty">{candidate.id} has no instruction of its own.</p>;
   return (
@@ -47,7 +48,8 @@ interface PredictorProps {
 }
 
 const Predictor = ({ name, who, now, before, demos }: PredictorProps): JSX.Element => {
-  const against = before === null ? who : before === now ? `${who}, same words as the baseline` : `${who} against the baseline`;
+  const same = before === now ? ", same words as the baseline" : " against the baseline";
+  const against = before === null ? who : `${who}${same}`;
   return (
     <div class="predictor">
       <div class="title">

@@ -27,13 +27,18 @@ export const Models = ({ run }: { readonly run: State }): JSX.Element => (
         <tbody>
           {run.lm.map((model) => <Row key={`${model.role} ${model.model}`} model={model} over={isOver(run)} />)}
           {run.lm.length === 0 && (
-            <tr class="none"><td colspan={7} class="dim">{run.models.length > 0 ? `${run.models.join(", ")}: not called yet.` : "No model has been called yet."}</td></tr>
+            <tr class="none">
+              <td colspan={7} class="dim">{waiting(run.models)}</td>
+            </tr>
           )}
         </tbody>
       </table>
     </div>
   </section>
 );
+
+const waiting = (models: readonly string[]): string =>
+  models.length > 0 ? `${models.join(", ")}: not called yet.` : "No model has been called yet.";
 
 const Row = ({ model, over }: { readonly model: ModelView; readonly over: boolean }): JSX.Element => (
   <tr>
@@ -43,7 +48,9 @@ const Row = ({ model, over }: { readonly model: ModelView; readonly over: boolea
     <td class="num cached">{share(model.cached, model.calls)}</td>
     <td>{troubles(model)}</td>
     <td class="num tokens">{tokens(model.prompt_tokens + model.completion_tokens)}</td>
-    <td class="num">{model.unpriced > 0 && model.cost === 0 ? <span class="warn">unknown</span> : money(model.cost)}</td>
+    <td class="num">
+      {model.unpriced > 0 && model.cost === 0 ? <span class="warn">unknown</span> : money(model.cost)}
+    </td>
   </tr>
 );
 

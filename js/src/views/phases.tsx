@@ -21,7 +21,8 @@ export const Phases = ({ run }: { readonly run: State }): JSX.Element | null =>
 const Phase = ({ phase, halted }: { readonly phase: PhaseView; readonly halted: boolean }): JSX.Element => {
   const done = phase.state === "done";
   const filled = done ? 1 : phase.total === null || phase.total <= 0 ? 0 : Math.min(1, phase.k / phase.total);
-  const far = phase.total === null ? (phase.k > 0 ? ` · ${count(phase.k)}` : "") : ` · ${count(phase.k)} of ${count(phase.total)}`;
+  const of = phase.total === null ? "" : ` of ${count(phase.total)}`;
+  const far = phase.total === null && phase.k === 0 ? "" : ` · ${count(phase.k)}${of}`;
   return (
     <li class={done ? "done" : halted ? "halted" : "now"} aria-current={done || halted ? undefined : "step"}>
       <i aria-hidden="true"><i style={{ width: `${filled * 100}%` }} /></i>

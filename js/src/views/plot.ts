@@ -62,7 +62,8 @@ export const plot = (run: State, measure: Measure, frame: Frame): Plot => {
     const whisker = c.low === null || c.high === null || running ? null : ([clipped(c.low), clipped(c.high)] as const);
     const kind = running ? "running" : c.full ? "full" : "part";
     const here = running ? frame.right : at(c);
-    return [{ id: c.id, x: here, y: clipped(c.mean), kind, dropped: c.state === "dropped", whisker, text: tell(run, c, percent) }];
+    const dropped = c.state === "dropped";
+    return [{ id: c.id, x: here, y: clipped(c.mean), kind, dropped, whisker, text: tell(run, c, percent) }];
   });
   return {
     dots,
@@ -122,7 +123,8 @@ const tell = (run: State, c: CandidateView, percent: boolean): string => {
   if (c.mean === null) return c.id;
   const spread = c.low === null || c.high === null ? "" : ` ${halfWidth(c.low, c.high, percent)}`;
   const of = c.total === null || c.n >= c.total ? "" : ` of ${count(c.total)}`;
-  const how = c.state === "running" ? `, ${isOver(run) ? "cut short" : "being scored"}: ${count(c.n)}${of}` : `, ${plural(c.n, "example")}`;
+  const running = `, ${isOver(run) ? "cut short" : "being scored"}: ${count(c.n)}${of}`;
+  const how = c.state === "running" ? running : `, ${plural(c.n, "example")}`;
   const failed = c.failed > 0 ? `, ${count(c.failed)} failed` : "";
   return `${c.id}: ${score(c.mean, percent)}${spread}${how}${failed}, ${money(c.cost)}`;
 };

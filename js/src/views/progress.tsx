@@ -42,7 +42,8 @@ const Scale = ({ seen, percent }: { seen: CandidateView | null; percent: boolean
   };
   const [low, high] = [seen?.low ?? null, seen?.high ?? null];
   const sure = low !== null && high !== null;
-  const spoken = mean === null ? "no score yet" : `${score(mean, percent)}${sure ? ` ${halfWidth(low, high, percent)}` : ""}`;
+  const spread = sure ? ` ${halfWidth(low, high, percent)}` : "";
+  const spoken = mean === null ? "no score yet" : `${score(mean, percent)}${spread}`;
   return (
     <div class="scale">
       <svg width="100%" height="78" role="img" aria-label="Candidate scores">

@@ -26,19 +26,21 @@ export const RunView = ({ run, controls }: Props): JSX.Element => {
   const best = bestOf(run) ?? baselineOf(run);
   const candidate = candidateOf(run, chosen) ?? best;
   const selected = candidate?.id ?? "";
+  const away = best !== null && best.id !== selected;
   return (
     <section class="run" role="region" aria-label={`Run ${run.run}`.trim()}>
       <Header run={run} controls={controls} />
       <Tiles run={run} />
       <div class="columns">
         <div class="column">
-          {run.work === "evaluate" ? <Progress run={run} /> : <Chart run={run} selected={selected} onSelect={setChosen} />}
+          {run.work === "evaluate" && <Progress run={run} />}
+          {run.work !== "evaluate" && <Chart run={run} selected={selected} onSelect={setChosen} />}
           <Phases run={run} />
           <Models run={run} />
         </div>
         <div class="column">
           <Candidates run={run} selected={selected} onSelect={setChosen} />
-          <Selected run={run} candidate={candidate} onBest={best !== null && best.id !== selected ? () => setChosen("") : null} />
+          <Selected run={run} candidate={candidate} onBest={away ? () => setChosen("") : null} />
         </div>
       </div>
       <Events run={run} />

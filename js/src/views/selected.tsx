@@ -32,7 +32,16 @@ export const Selected = ({ run, candidate, onBest }: Props): JSX.Element => {
       <div class="head">
         <div class="tabs" role="tablist" aria-label="Selected candidate" ref={list} onKeyDown={onKey}>
           {TABS.map((name) => (
-            <button key={name} type="button" role="tab" class="plain" data-tab={name} aria-selected={name === tab} tabindex={name === tab ? 0 : -1} onClick={() => setTab(name)}>
+            <button
+              key={name}
+              type="button"
+              role="tab"
+              class="plain"
+              data-tab={name}
+              aria-selected={name === tab}
+              tabindex={name === tab ? 0 : -1}
+              onClick={() => setTab(name)}
+            >
               {name}
             </button>
           ))}
@@ -40,7 +49,8 @@ export const Selected = ({ run, candidate, onBest }: Props): JSX.Element => {
         {onBest && <button type="button" class="button small" onClick={onBest}>Show the best</button>}
       </div>
       <div role="tabpanel" aria-label={tab}>
-        {tab === "Instruction" ? <Instruction run={run} candidate={candidate} /> : <Details run={run} candidate={candidate} />}
+        {tab === "Instruction" && <Instruction run={run} candidate={candidate} />}
+        {tab === "Details" && <Details run={run} candidate={candidate} />}
       </div>
     </section>
   );

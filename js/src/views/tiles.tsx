@@ -42,7 +42,8 @@ const BestTile = ({ run }: Props): JSX.Element => {
   const [best, base, percent] = [bestOf(run), baselineOf(run), inPercent(run)];
   if (best === null || best.mean === null) {
     const still = base?.state === "running" && !isOver(run) ? "baseline so far" : "baseline";
-    const known = base?.mean == null ? (isOver(run) ? "no score" : "no score yet") : `${still} ${score(base.mean, percent)}`;
+    const none = isOver(run) ? "no score" : "no score yet";
+    const known = base?.mean == null ? none : `${still} ${score(base.mean, percent)}`;
     return <Tile name="Best score" value="–" below={known} />;
   }
   if (run.work === "evaluate") {
@@ -50,7 +51,7 @@ const BestTile = ({ run }: Props): JSX.Element => {
     return <Tile name="Best score" value={score(best.mean, percent)} below={`${count(best.n)}${of} scored`} />;
   }
   const gain = base === null || base.mean === null || base.id === best.id ? null : best.mean - base.mean;
-  const below = base?.mean == null || gain === null ? best.id : `${best.id} · baseline ${score(base.mean, percent)}`;
+  const below = base?.mean == null ? best.id : `${best.id} · baseline ${score(base.mean, percent)}`;
   return (
     <Tile
       name="Best score"
@@ -74,7 +75,8 @@ const CandidatesTile = ({ run }: Props): JSX.Element => {
     ...(dropped.length > 0 ? [`${count(dropped.length)} dropped`] : []),
     ...(running.length > 0 && !isOver(run) ? [`${count(running.length)} running`] : []),
   ];
-  const idle = run.work === "evaluate" ? "the program as it is" : shown.length === 0 ? "none proposed yet" : "beside the baseline";
+  const beside = shown.length === 0 ? "none proposed yet" : "beside the baseline";
+  const idle = run.work === "evaluate" ? "the program as it is" : beside;
   const of = run.planned === null ? null : <span class="of">of {count(run.planned)}</span>;
   return <Tile name="Candidates" value={count(shown.length)} beside={of} below={parts.join(" · ") || idle} />;
 };
@@ -87,7 +89,8 @@ const CallsTile = ({ run }: Props): JSX.Element => {
 
 const TokensTile = ({ run }: Props): JSX.Element => {
   const { prompt, completion } = totals(run);
-  return <Tile name="Tokens" value={tokens(prompt + completion)} below={`${tokens(prompt)} in · ${tokens(completion)} out`} />;
+  const below = `${tokens(prompt)} in · ${tokens(completion)} out`;
+  return <Tile name="Tokens" value={tokens(prompt + completion)} below={below} />;
 };
 
 const CostTile = ({ run }: Props): JSX.Element => {

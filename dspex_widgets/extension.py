@@ -1,0 +1,50 @@
+"""What `%load_ext dspex` does: the magics, runs that show themselves, and the live widget of `.compile(...)`.
+
+Loading twice does it once; unloading puts back what was there before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from dspex.runs.run import Run, on_start
+from dspex_widgets import magics
+from dspex_widgets.show import show, show_once
+
+_undo: WeakKeyDictionary[Any, Callable[[], None]] = WeakKeyDictionary()
+
+
+def load(shell: Any) -> None:
+    """Set everything up in this IPython shell.
+
+    Example:
+        >>> from IPython.core.interactiveshell import InteractiveShell
+        >>> shell = InteractiveShell()
+        >>> load(shell)
+        >>> unload(shell)
+    """
+    if shell in _undo:
+        return
+    formatter = shell.display_formatter.ipython_display_formatter
+    before = formatter.for_type(Run, show_once)
+    quiet = on_start(show, key="display")
+    magics.register(shell)
+
+    def undo() -> None:
+        magics.unregister(shell)
+        quiet()
+        if before is None:
+            formatter.pop(Run, None)
+        else:
+            formatter.for_type(Run, before)
+
+    _undo[shell] = undo
+
+
+def unload(shell: Any) -> None:
+    """Take everything away again; harmless where nothing was loaded."""
+    undo = _undo.pop(shell, None)
+    if undo is not None:
+        undo()

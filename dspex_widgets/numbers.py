@@ -1,0 +1,111 @@
+"""Numbers and times as people read them, digit for digit as the browser shows them (`js/src/ui/format.ts`).
+
+Rounding is half up, by floor: the two languages' own rounding differ at ties.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+MINUTE, HOUR = 60, 3600
+
+
+def _floor_to(value: float, digits: int) -> str:
+    scale = 10**digits
+    return f"{math.floor(value * scale + 0.5) / scale:,.{digits}f}"
+
+
+def count(value: float) -> str:
+    """Return a whole number with thousands apart.
+
+    Example:
+        >>> count(1284)
+        '1,284'
+    """
+    return f"{math.floor(value + 0.5):,}"
+
+
+def tokens(value: float) -> str:
+    """Return a number of tokens, short from ten thousand on.
+
+    Example:
+        >>> tokens(1284), tokens(92_000), tokens(1_210_000)
+        ('1,284', '92 k', '1.21 M')
+    """
+    if value < 10_000:
+        return count(value)
+    if value < 999_500:
+        return f"{_floor_to(value / 1e3, 0)} k"
+    if value < 999_995_000:
+        return f"{_floor_to(value / 1e6, 2)} M"
+    return f"{_floor_to(value / 1e9, 2)} B"
+
+
+def money(value: float) -> str:
+    """Return dollars: two decimals, four below a cent.
+
+    Example:
+        >>> money(1234.5), money(0.0042), money(0)
+        ('$1,234.50', '$0.0042', '$0.00')
+    """
+    return f"${_floor_to(value, 4 if 0 < value < 0.01 else 2)}"
+
+
+def score(value: float, percent: bool) -> str:
+    """Return a score: in percent with one decimal where all scores of the run lie in 0..1, else with two.
+
+    Example:
+        >>> score(0.6125, True), score(3.5, False)
+        ('61.3', '3.50')
+    """
+    return _floor_to(value * 100, 1) if percent else _floor_to(value, 2)
+
+
+def half_width(low: float, high: float, percent: bool) -> str:
+    """Return half the width of an interval, as a score.
+
+    Example:
+        >>> half_width(0.80, 0.862, True)
+        '±3.1'
+    """
+    return f"±{score((high - low) / 2, percent)}"
+
+
+def share(part: float, whole: float) -> str:
+    """Return a share of a whole in percent without decimals.
+
+    Example:
+        >>> share(62, 100), share(1, 0)
+        ('62%', '0%')
+    """
+    return f"{math.floor(100 * part / whole + 0.5)}%" if whole > 0 else "0%"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time.
+
+    Example:
+        >>> duration(45), duration(372), duration(3720)
+        ('45 s', '6 m 12 s', '1 h 02 m')
+    """
+    whole = max(0, math.floor(seconds))
+    hours, minutes, rest = whole // HOUR, whole // MINUTE % MINUTE, whole % MINUTE
+    if hours > 0:
+        return f"{hours} h {minutes:02d} m"
+    return f"{minutes} m {rest:02d} s" if minutes > 0 else f"{rest} s"
+
+
+def clock(seconds: float) -> str:
+    """Return the local time of day of an epoch second, such as `07:12:41`."""
+    return time.strftime("%H:%M:%S", time.localtime(seconds))
+
+
+def plural(n: int, one: str, many: str = "") -> str:
+    """Return a count with its noun.
+
+    Example:
+        >>> plural(1, "example"), plural(4, "example")
+        ('1 example', '4 examples')
+    """
+    return f"{count(n)} {one if n == 1 else many or one + 's'}"

@@ -1,0 +1,95 @@
+"""Runs shown in a real kernel: live for a person, frozen in the file, whoever executes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from dspex_widgets.freeze import MIME
+from dspex_widgets.show import WIDGET
+from tests.dspex_widgets.notebooks import WORK, Notebook, a_notebook, customs, displays, execute
+
+SETUP = "%load_ext dspex\n" + WORK
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture(scope="module")
+def notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+    """One kernel for all tests of a person's notebook: starting one takes longer than the tests."""
+    with a_notebook(tmp_path_factory.mktemp("notebook")) as notebook:
+        notebook.run(SETUP)
+        yield notebook
+
+
+def test_executed_notebook_keeps_the_frozen_run_and_no_widget():
+    """Executed without a person, a notebook holds the result in each cell that showed a run, and no widget."""
+    _, shown, last, [metadata] = execute(
+        SETUP, "run = begin(held=False)\nannounce(run)\nprint(run.status)", "run"
+    )
+    bundle, text = shown
+    assert text["text"] == "finished\n"
+    assert set(bundle["data"]) == {"text/html", "text/plain", MIME}
+    assert "best 50.0 (+50.0), 6 candidates" in bundle["data"]["text/plain"]
+    assert ">finished</span>" in bundle["data"]["text/html"]
+    assert bundle["data"][MIME]["status"] == "finished"
+    assert last[0]["data"]["text/plain"] == bundle["data"]["text/plain"]
+    assert "widgets" not in metadata
+
+
+def test_person_sees_the_widget_then_the_frozen_run(notebook: Notebook):
+    """The cell returns at once with the widget; at the end its output is replaced once, without the widget."""
+    heard = notebook.run("run = begin()\nannounce(run)\nrun")
+    [bundle] = displays(heard)
+    comm = bundle[WIDGET]["model_id"]
+    assert {"text/html", "text/plain", MIME} < set(bundle)
+    notebook.run("go.set()")
+    frozen = notebook.until(lambda m: m["msg_type"] == "update_display_data")["content"]
+    assert set(frozen["data"]) == {"text/html", "text/plain", MIME}
+    assert frozen["data"][MIME]["status"] == "finished"
+    [shown] = [m for m in heard if m["msg_type"] == "display_data"]
+    assert frozen["transient"] == shown["content"]["transient"]
+    assert contiguous(customs(notebook.heard, comm))
+    notebook.say(comm, {"op": "closed"})
+    notebook.until(lambda m: m["msg_type"] == "comm_close" and m["content"]["comm_id"] == comm)
+
+
+def contiguous(messages: list[dict]) -> bool:
+    deltas = [m for m in messages if m["t"] == "d"]
+    assert deltas
+    for delta in deltas:
+        assert [e["seq"] for e in delta["ev"]] == list(range(delta["from"], delta["to"] + 1))
+    return all(a["to"] + 1 == b["from"] for a, b in zip(deltas, deltas[1:], strict=False))
+
+
+def test_buttons_are_heard_and_answered(notebook: Notebook):
+    """A button of the browser reaches the run; a report is written beside the notebook and answered."""
+    [bundle] = displays(notebook.run("run = begin()\nannounce(run)"))
+    comm = bundle[WIDGET]["model_id"]
+    notebook.say(comm, {"op": "snapshot"})
+    notebook.until(lambda m: any(c["t"] == "s" for c in customs([m], comm)))
+    notebook.say(comm, {"op": "report"})
+    answer = notebook.until(lambda m: any(c["t"] in "re" for c in customs([m], comm)))
+    [said] = customs([answer], comm)
+    assert said == {"t": "r", "path": f"dspex-{bundle[MIME]['run']}.html"}
+    notebook.say(comm, {"op": "pause"})
+    notebook.until(lambda m: any("run_paused" in str(c) for c in customs([m], comm)))
+    notebook.say(comm, {"op": "cancel"})
+    ended = notebook.until(lambda m: m["msg_type"] == "update_display_data")["content"]["data"]
+    assert ended[MIME]["status"] == "cancelled"
+
+
+def test_capture_of_another_cell_does_not_swallow_the_result(notebook: Notebook):
+    """A run that ends while another cell is captured still reaches its own output."""
+    notebook.run("run = begin()\nannounce(run)")
+    heard = notebook.run("%%capture\nfrom dspex_widgets.show import settle\ngo.set()\nassert settle(run, 10)")
+    assert [b[MIME]["status"] for b in displays(heard, "update_display_data")] == ["finished"]
+
+
+def test_run_of_the_past_is_shown_frozen(notebook: Notebook):
+    """A run that is over has no widget: `run` on a last line shows its result."""
+    notebook.run("run = begin(held=False)\nrun.wait()")
+    [bundle] = displays(notebook.run("run"))
+    assert set(bundle) == {"text/html", "text/plain", MIME}
+    [again] = displays(notebook.run("import dspex\ndspex.runs.open(run.id)"))
+    assert again["text/plain"] == bundle["text/plain"]
