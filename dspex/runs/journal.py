@@ -219,7 +219,8 @@ def _rows(path: Path, query: str, args: tuple[object, ...]) -> list[tuple[object
         raise JournalError(f"There is no journal `{path}`.")
     try:
         with closing(_sqlite().connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
-            return db.execute(query, args).fetchall()
+            rows: list[tuple[object, bytes]] = db.execute(query, args).fetchall()
+            return rows
     except _sqlite().OperationalError as exc:
         if "no such table" in str(exc):
             return []  # the process died before its first commit

@@ -20,7 +20,6 @@ from dspex.events.event import (
     CandidateDropped,
     CandidateEvaluated,
     CandidateProposed,
-    EvaluateEnd,
     EvaluateStart,
     Event,
     ExampleScored,
@@ -45,6 +44,7 @@ Status = Literal[
 ]
 ENDED: frozenset[Status] = frozenset({"stopped", "cancelled", "finished", "failed", "lost"})
 LOG_LENGTH = 200
+CUT_SHORT = "the run ended first"
 NOTEWORTHY = (
     RunStart, RunPaused, RunResumed, RunStopping, RunEnd, PhaseStart, CandidateProposed, CandidateEvaluated,
     CandidateDropped, BestChanged, LMRetry, BudgetWarned, BudgetReached, Log,
@@ -188,8 +188,8 @@ def fold(events: Iterable[AnyEvent], state: RunState | None = None) -> RunState:
 
 def apply(state: RunState, event: AnyEvent) -> None:
     """Take one event into the state; an event already taken is left aside."""
-    if event.seq and event.seq <= state.seq:
-        return
+    if event.seq <= state.seq:
+        return  # seen before, or of a kind for live listeners only, which no run numbers
     state.seq = event.seq
     state.updated = max(state.updated, event.time)
     _apply(state, event)
@@ -230,6 +230,9 @@ def _life(state: RunState, event: RunStart | RunPaused | RunResumed | RunStoppin
             state.best = event.best or state.best
             for model in state.lm:
                 model.in_flight = 0
+            for candidate in state.candidates:
+                if candidate.state == "running":
+                    candidate.state, candidate.reason = "dropped", CUT_SHORT
 
 
 def _phase(state: RunState, event: PhaseStart | PhaseEnd | OptimizationStep) -> None:
@@ -264,8 +267,7 @@ def _candidate(state: RunState, event: Event) -> None:
     match event:
         case EvaluateStart():
             seen.state, seen.total, seen.full = "running", event.total, event.full
-        case EvaluateEnd():
-            seen.state = "scored" if seen.mean is not None else seen.state
+            seen.mean, seen.n, seen.sum, seen.failed = None, 0, 0.0, 0
         case CandidateEvaluated():
             seen.state, seen.full, seen.mean = "scored", event.full, event.mean
             seen.low, seen.high, seen.n, seen.failed = event.low, event.high, event.n, event.failed

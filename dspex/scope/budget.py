@@ -22,13 +22,10 @@ class Reservation:
     def __init__(self, budget: Budget, usd: float) -> None:
         self._budget = budget
         self.usd = usd
-        self._open = True
 
     def settle(self, usd: float) -> None:
         """Book what the call did cost and free the rest; settling again does nothing."""
-        if self._open:
-            self._open = False
-            self._budget._settle(self.usd, usd)
+        self._budget._settle(self, usd)
 
 
 class Budget:
@@ -50,6 +47,8 @@ class Budget:
     """
 
     def __init__(self, usd: float | None = None, warn: Callable[[float, float, float], None] | None = None) -> None:
+        if usd is not None and not isinstance(usd, (int, float)):
+            raise SettingsError(f"A budget is a number of US dollars such as 0.50, not `{usd!r}`.")
         if usd is not None and not usd > 0:
             raise SettingsError(f"A budget of ${usd:g} allows no call; give more than 0, or None for no cap.")
         self.usd = usd
@@ -58,6 +57,7 @@ class Budget:
         self._warn = warn
         self._warned = 0
         self._lock = threading.Lock()
+        self._open: set[Reservation] = set()
         self._waiting: list[asyncio.Future[None]] = []
 
     def try_reserve(self, usd: float) -> Reservation | None:
@@ -73,7 +73,9 @@ class Budget:
                 if self.spent + self.reserved + usd > self.usd:
                     return None
             self.reserved += usd
-            return Reservation(self, usd)
+            reservation = Reservation(self, usd)
+            self._open.add(reservation)
+            return reservation
 
     def reserve(self, usd: float) -> Reservation:
         """Set `usd` aside or refuse at once."""
@@ -91,16 +93,18 @@ class Budget:
     async def _settled(self, usd: float) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         with self._lock:
-            if self.usd is None or self.spent + self.reserved + usd <= self.usd or self.reserved == 0.0:
+            if self.usd is None or self.spent + self.reserved + usd <= self.usd or not self._open:
                 return
             self._waiting.append(future)
         await future
 
-    def _settle(self, reserved: float, usd: float) -> None:
+    def _settle(self, reservation: Reservation, usd: float) -> None:
         with self._lock:
-            self.reserved = max(0.0, self.reserved - reserved)
-            if self.reserved < 1e-12:
-                self.reserved = 0.0
+            if reservation not in self._open:
+                return
+            self._open.remove(reservation)
+            # Sums of floats drift; with nothing in flight nothing is set aside, or somebody would wait for ever.
+            self.reserved = max(0.0, self.reserved - reservation.usd) if self._open else 0.0
             self.spent += usd
             waiting, self._waiting = self._waiting, []
             share = self._crossed()

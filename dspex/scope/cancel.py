@@ -45,8 +45,8 @@ class CancelToken:
         with self._lock:
             if self._how == how or self._how == "cancel":
                 return False
+            self._error = error  # first: whoever sees how it ends may ask why at once
             self._how = how
-            self._error = error
         if not self.resume():
             self._tell()
         return True
@@ -98,10 +98,18 @@ class CancelToken:
         return remove
 
     async def guard(self, coro: Coroutine[Any, Any, T]) -> T:
-        """Await `coro` on the host loop; a cancel cuts it off and raises `CancelRequested`."""
+        """Await `coro` on the host loop; a cancel cuts it off, or keeps it from starting.
+
+        Raises:
+            CancelRequested: or the error the cancel was asked for with.
+        """
         task = asyncio.current_task()
         assert task is not None, "guard runs inside a task of the host loop"
-        cut = False
+        if self._how == "cancel":
+            coro.close()
+            self.check()
+        foreign = task.cancelling()
+        cut = over = False
 
         def interrupt() -> None:
             if self._how == "cancel":
@@ -109,23 +117,23 @@ class CancelToken:
 
         def cut_off() -> None:
             nonlocal cut
-            if not over:
+            if not over and not cut:
                 cut = True
                 task.cancel()
 
-        over = False
         remove = self.listen(interrupt)
         interrupt()  # the end may have been asked for before we listened
         try:
             return await coro
-        except asyncio.CancelledError:
-            if cut:
-                task.uncancel()
+        except (asyncio.CancelledError, Exception):  # what is cut may fail in any way; the cut is the reason
+            if cut and task.cancelling() <= foreign + 1:  # else somebody else cancelled it too: theirs goes on
                 self.check()
             raise
         finally:
             over = True
             remove()
+            if cut:
+                task.uncancel()
 
     def _tell(self) -> None:
         with self._lock:

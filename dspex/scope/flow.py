@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Seque
 from typing import TypeVar
 
 from dspex import _host
-from dspex.errors import BudgetExceeded, Interruption, StopRequested
+from dspex.errors import BudgetExceeded, Interruption, SettingsError, StopRequested
 from dspex.scope.scope import current
 
 T = TypeVar("T")
@@ -27,9 +27,12 @@ async def flow(source: Iterable[T], work: Callable[[T], Awaitable[R]], width: in
     paid for), yields it and then raises; a cancelled one cuts it off. Close the iterator (`aclosing`) to abandon the rest.
 
     Raises:
+        SettingsError: `width` is below 1.
         StopRequested, CancelRequested, BudgetExceeded: the run was asked to end.
         Exception: whatever `work` raises first.
     """
+    if width < 1:
+        raise SettingsError(f"At least 1 must be in flight at once, not {width}: nothing would ever start.")
     token = current().cancel
     loop = asyncio.get_running_loop()
     wake = asyncio.Event()

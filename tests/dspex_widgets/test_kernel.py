@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -59,7 +60,7 @@ def contiguous(messages: list[dict]) -> bool:
     assert deltas
     for delta in deltas:
         assert [e["seq"] for e in delta["ev"]] == list(range(delta["from"], delta["to"] + 1))
-    return all(a["to"] + 1 == b["from"] for a, b in zip(deltas, deltas[1:], strict=False))
+    return all(a["to"] + 1 == b["from"] for a, b in pairwise(deltas))
 
 
 def test_buttons_are_heard_and_answered(notebook: Notebook):

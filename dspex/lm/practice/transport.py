@@ -24,7 +24,7 @@ class TokenPrice(NamedTuple):
     output: float
 
 
-PRACTICE_PRICE = TokenPrice(input=1.00 / 1e6, output=4.00 / 1e6)
+PRACTICE_PRICE = TokenPrice(input=0.40 / 1e6, output=1.60 / 1e6)
 """What the practice model pretends to cost."""
 
 

@@ -6,6 +6,7 @@ import { BLANK_CandidateView, BLANK_ModelView, BLANK_PhaseView } from "../wire/t
 import type { BestPoint, CandidateView, ModelView, PhaseView } from "../wire/types.ts";
 
 const LOG_LENGTH = 200;
+const CUT_SHORT = "the run ended first";
 const NOTEWORTHY: ReadonlySet<RunEvent["kind"]> = new Set([
   "run_start", "run_paused", "run_resumed", "run_stopping", "run_end", "phase_start", "candidate_proposed",
   "candidate_evaluated", "candidate_dropped", "best_changed", "lm_retry", "budget_warned", "budget_reached", "log",
@@ -18,7 +19,7 @@ export const fold = (events: readonly RunEvent[], state: State): State => events
 
 /** Takes one event into the state; an event already taken is left aside. */
 export const reduce = (state: State, event: RunEvent): State => {
-  if (event.seq && event.seq <= state.seq) return state;
+  if (event.seq <= state.seq) return state;
   const next = step({ ...state, seq: event.seq, updated: Math.max(state.updated, event.time) }, event);
   return NOTEWORTHY.has(event.kind) ? { ...next, log: [...next.log, event].slice(-LOG_LENGTH) } : next;
 };
@@ -47,9 +48,7 @@ const step = (state: State, event: RunEvent): State => {
     case "candidate_proposed":
       return proposed(state, event);
     case "evaluate_start":
-      return candidate(state, event.candidate, { state: "running", total: event.total, full: event.full });
-    case "evaluate_end":
-      return candidate(state, event.candidate, (seen) => (seen.mean === null ? {} : { state: "scored" }));
+      return candidate(state, event.candidate, started(event));
     case "candidate_evaluated":
       return candidate(state, event.candidate, evaluated(event));
     case "candidate_dropped":
@@ -64,6 +63,7 @@ const step = (state: State, event: RunEvent): State => {
       return model(state, event, (seen) => ({ retried: seen.retried + 1 }));
     case "lm_end":
       return model(state, event, called(event));
+    case "evaluate_end":
     case "budget_warned":
     case "budget_reached":
     case "module_start":
@@ -93,6 +93,9 @@ const ended = (state: State, event: Of<"run_end">): State => ({
   ended: event.time,
   best: event.best || state.best,
   lm: state.lm.map((seen) => ({ ...seen, in_flight: 0 })),
+  candidates: state.candidates.map((seen) =>
+    seen.state === "running" ? { ...seen, state: "dropped", reason: CUT_SHORT } : seen,
+  ),
 });
 
 const phase = (state: State, name: string, change: Partial<PhaseView>): State => ({
@@ -120,6 +123,10 @@ const proposed = (state: State, event: Of<"candidate_proposed">): State => {
     baseline: baseline ? id : state.baseline,
   };
 };
+
+const started = ({ total, full }: Of<"evaluate_start">) => ({
+  state: "running" as const, total, full, mean: null, n: 0, sum: 0, failed: 0,
+});
 
 const evaluated = ({ full, mean, low, high, n, failed, calls, cost, spent, time }: Of<"candidate_evaluated">) => ({
   state: "scored" as const, full, mean, low, high, n, failed, calls, cost, spent, at: time,

@@ -146,7 +146,7 @@ describe("words", () => {
   test("of the tiles say what the run knows", async () => {
     await draw(stateOf("rich"));
     expect(tile("Best score")).toBe("Best score88.5 ▲ 26.9c15 · baseline 61.5");
-    expect(tile("Candidates")).toBe("Candidates19 of 303 dropped");
+    expect(tile("Candidates")).toBe("Candidates19 of 304 dropped");
     expect(tile("Cost")).toMatch(/^Cost\$0\.21 of \$0\.22task \$0\.13 · proposals \$0\.08$/);
   });
 

@@ -1,0 +1,148 @@
+"""Buttons: each known word is one method of the run, everything else is nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dspex.errors import UsageError
+from dspex_widgets.controls import Controls
+from dspex_widgets.protocol import Failure, Message, ReportReady
+
+VERBS = ["pause", "resume", "stop", "cancel"]
+
+
+class Steered:
+    """Stands where the run stands and notes what is called."""
+
+    def __init__(self, report: Callable[[], Path] = lambda: Path("dspex-r1.html")) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self.report = report
+
+    def __getattr__(self, verb: str):
+        assert verb in VERBS, f"a button called `{verb}`"
+        return lambda by: self.calls.append((verb, by))
+
+
+class Heard:
+    """Notes what a panel is told."""
+
+    def __init__(self) -> None:
+        self.posted: list[Message] = []
+        self.notes: list[str] = []
+        self.answered = threading.Event()
+
+    def post(self, message: Message) -> None:
+        self.posted.append(message)
+        self.answered.set()
+
+    def ask(self) -> None:
+        self.notes.append("ask")
+
+    def leave(self) -> None:
+        self.notes.append("leave")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_button_is_one_method(verb: str):
+    """A button calls its method once and says who asked."""
+    run, heard = Steered(), Heard()
+    Controls(run, heard).hear({"op": verb})
+    assert run.calls == [(verb, "button")]
+    assert heard.posted == []
+
+
+def test_report_is_written_elsewhere_and_answered():
+    """The report is made on a thread of its own, and the browser is told where it is."""
+    threads: list[str] = []
+
+    def report() -> Path:
+        threads.append(threading.current_thread().name)
+        return Path.cwd() / "dspex-r1.html"
+
+    run, heard = Steered(report), Heard()
+    Controls(run, heard).hear({"op": "report"})
+    assert heard.answered.wait(5)
+    assert heard.posted == [ReportReady(path="dspex-r1.html")]
+    assert threads == ["dspex-report"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(UsageError("no folder"), "no folder"), (RuntimeError("odd"), "RuntimeError: odd")],
+)
+def test_failed_report_is_answered(error: Exception, said: str):
+    """Whatever goes wrong, the button does not wait for ever."""
+
+    def report() -> Path:
+        raise error
+
+    run, heard = Steered(report), Heard()
+    controls = Controls(run, heard)
+    for _ in range(2):
+        heard.answered.clear()
+        controls.hear({"op": "report"})
+        assert heard.answered.wait(5)
+        for thread in threading.enumerate():
+            if thread.name == "dspex-report":
+                thread.join(5)
+    assert heard.posted == [Failure(text=f"The report was not written: {said}")] * 2
+
+
+def test_second_report_while_one_is_written_is_left_aside():
+    """A button pressed ten times writes one report."""
+    gate, started = threading.Event(), threading.Event()
+    written: list[int] = []
+
+    def report() -> Path:
+        started.set()
+        assert gate.wait(5)
+        written.append(1)
+        return Path("x.html")
+
+    run, heard = Steered(report), Heard()
+    controls = Controls(run, heard)
+    controls.hear({"op": "report"})
+    assert started.wait(5)
+    for _ in range(9):
+        controls.hear({"op": "report"})
+    gate.set()
+    assert heard.answered.wait(5)
+    assert written == [1]
+
+
+def test_refusal_is_said_to_the_browser():
+    """A run that is over answers a late button with words, not with silence."""
+
+    class Over:
+        def pause(self, by: str) -> None:
+            raise UsageError("Run r1 is over: it cannot pause from here.")
+
+    heard = Heard()
+    Controls(Over(), heard).hear({"op": "pause"})
+    assert heard.posted == [Failure(text="Run r1 is over: it cannot pause from here.")]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(VERBS),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4) | st.just("op"), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(json_values | st.fixed_dictionaries({"op": json_values}))
+def test_anything_else_is_left_aside(content: object):
+    """No content of a message raises, and none reaches anything but the known words."""
+    run, heard = Steered(), Heard()
+    Controls(run, heard).hear(content)
+    op = content.get("op") if isinstance(content, dict) else None
+    expected = [(op, "button")] if isinstance(op, str) and op in VERBS and len(content) <= 8 else []
+    assert run.calls == expected
+    assert heard.posted == []
