@@ -24,7 +24,10 @@ def canonical(value: object) -> str:
         '{"a":[true,null],"b":1}'
     """
     try:
-        return msgspec.json.encode(value, enc_hook=_plain, order="deterministic").decode()
+        try:
+            return _encode(value)
+        except UnicodeEncodeError:  # models send half characters; what holds them has a name all the same
+            return _encode(legible(msgspec.to_builtins(value, enc_hook=_plain)))
     except (TypeError, ValueError, RecursionError) as exc:
         raise DataError(f"`{type(value).__name__}` holds a part that has no JSON form: {exc}") from None
 
@@ -46,6 +49,26 @@ def to_builtins(value: object) -> object:
     return cast(object, msgspec.json.decode(canonical(value)))
 
 
+def legible(value: object) -> object:
+    """Return plain JSON types with lone surrogates written as escapes, which UTF-8 can hold.
+
+    Example:
+        >>> legible(["half \\ud83d of it"])
+        ['half \\\\ud83d of it']
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [legible(part) for part in value]
+    if isinstance(value, dict):
+        return {legible(name): legible(part) for name, part in value.items()}
+    return value
+
+
+def _encode(value: object) -> str:
+    return msgspec.json.encode(value, enc_hook=_plain, order="deterministic").decode()
+
+
 def _plain(value: object) -> object:
     for method in ("model_dump", "toDict"):
         dump = getattr(value, method, None)
@@ -53,7 +76,7 @@ def _plain(value: object) -> object:
             return dump(mode="json") if method == "model_dump" else dump()
     if isinstance(value, pathlib.PurePath):
         return str(value)
-    item = getattr(value, "item", None)
-    if callable(item) and type(value).__module__ == "numpy":
-        return item()
+    tolist = getattr(value, "tolist", None)
+    if callable(tolist) and type(value).__module__ == "numpy":
+        return tolist()
     raise TypeError(f"no JSON form for `{type(value).__module__}.{type(value).__qualname__}`")

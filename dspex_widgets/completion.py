@@ -53,7 +53,7 @@ def complete(shell: InteractiveShell, typed: str) -> list[str]:
     words = list(found.words)
     word = words.pop() if words and not typed[-1:].isspace() else ""
     if not words:
-        return [name for name in COMMANDS if name.startswith(word)]
+        return [name for name in COMMANDS if _begins(name, word)]
     command = COMMANDS.get(words[0])
     return [] if command is None else [w for w in _fits(shell, command, words[1:], word) if _begins(w, word)]
 

@@ -61,13 +61,14 @@ def write(run: Run, path: str | os.PathLike[str]) -> Path:
         UsageError: the folder does not exist or cannot be written, or the front end was not built.
     """
     target = Path(path).expanduser()
-    if target.is_dir():
-        raise UsageError(
-            f"`{target}` is a folder; name a file in it, such as `{target / f'dspex-{run.id}.html'}`."
-        )
-    if not target.parent.is_dir():
-        raise UsageError(f"The folder `{target.parent}` does not exist; make it first or name another one.")
     try:
+        if target.is_dir():
+            name = target / f"dspex-{run.id}.html"
+            raise UsageError(f"`{target}` is a folder; name a file in it, such as `{name}`.")
+        if not target.parent.is_dir():
+            raise UsageError(
+                f"The folder `{target.parent}` does not exist; make it first or name another one."
+            )
         _replace(target, page(run.state).encode())
     except OSError as exc:
         raise UsageError(f"The report cannot be written to `{target}`: {exc.strerror or exc}.") from None

@@ -266,9 +266,7 @@ def test_a_process_ends_quietly_with_work_in_flight() -> None:
             await _host.in_worker(threading.Event().wait)
         async def close():
             print("closed", flush=True)
-        for _ in range(3):
-            _host.submit(hang())
-            _host.submit(stuck())
+        held = [_host.submit(act()) for act in (hang, stuck) * 3]
         _host.on_close(close)
         async def turn():
             pass

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import msgspec
 
+from dspex import _canon
 from dspex.events.event import AnyEvent, Event
 
 E = TypeVar("E", bound=Event)
@@ -25,18 +26,9 @@ def legible(event: E) -> E:
     """Return the event with lone surrogates written as escapes.
 
     Example:
-        >>> from dspex.events.event import Log
+        >>> from dspex import _canon
+from dspex.events.event import Log
         >>> legible(Log(level="info", text="half \\ud83d of it")).text
         'half \\\\ud83d of it'
     """
-    return msgspec.convert(_escaped(msgspec.to_builtins(event)), type(event))
-
-
-def _escaped(value: object) -> object:
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, list):
-        return [_escaped(part) for part in value]
-    if isinstance(value, dict):
-        return {cast(str, _escaped(name)): _escaped(part) for name, part in value.items()}
-    return value
+    return msgspec.convert(_canon.legible(msgspec.to_builtins(event)), type(event))

@@ -112,14 +112,16 @@ class _Service:
         self._asked = self._answered = 0
         self._lock = threading.Lock()
         self._open: dict[str, Subscription] = {}
-        self._thread: threading.Thread | None = None
+        self._running = False
+        self._ident = 0
 
     def add(self, key: str, subscription: Subscription) -> None:
         with self._lock:
             before = self._open.pop(key, None)
             self._open[key] = subscription
-            if self._thread is None:
-                self._thread = _host.spawn("listeners", self._run)
+            if not self._running:
+                self._running = True
+                _host.spawn("listeners", self._run)
         if before is not None:
             bus.detach(before)
         bus.attach(subscription)
@@ -129,8 +131,8 @@ class _Service:
             self._open = {k: s for k, s in self._open.items() if s is not subscription}
 
     def drain(self, timeout: float) -> bool:
-        if self._thread is None or self._thread is threading.current_thread():
-            return self._thread is None  # nobody ever listened, or a listener waits for itself
+        if not self._running or self._ident == threading.get_ident():
+            return not self._running  # nobody ever listened, or a listener waits for itself
         with self._round:
             self._asked += 1
             ticket = self._asked
@@ -142,6 +144,7 @@ class _Service:
         self.__init__()  # type: ignore[misc]  # the same object must start afresh, subscriptions name it
 
     def _run(self) -> None:
+        self._ident = threading.get_ident()
         while True:
             self.wake.wait()
             self.wake.clear()

@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from dspex.evaluate.score import Metric
+from dspex.events.event import PhaseEnd, PhaseStart
 from dspex.modules.module import Module
 from dspex.optimize.demos import Recipe, bootstrap
 from dspex.optimize.optimizer import Job, Teleprompter
+from dspex.scope.scope import current
+
+PHASE = "Bootstrap"
 
 
 class BootstrapFewShot(Teleprompter):
@@ -71,7 +75,10 @@ class BootstrapFewShot(Teleprompter):
         base = found.add(job.student, what="as written", baseline=True)
         if found.scored:
             found.score(base)
+        scope = current()
+        scope.emit(PhaseStart(name=PHASE))
         program, what = bootstrap(job, self.recipe, job.trainset, self.recipe.max_bootstrapped_demos)
+        scope.emit(PhaseEnd(name=PHASE))
         candidate = found.add(program, what=what)
         if found.scored:
             found.score(candidate)

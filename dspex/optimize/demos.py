@@ -13,14 +13,10 @@ from typing import Any
 from dspex.data.example import Example
 from dspex.errors import SettingsError
 from dspex.evaluate.score import Metric
-from dspex.events.event import PhaseEnd, PhaseStart
 from dspex.modules.module import Module
 from dspex.optimize.harvest import MAX_ERRORS, Found, Harvest, harvest
 from dspex.optimize.optimizer import Job
-from dspex.scope.scope import current
 from dspex.settings import check
-
-PHASE = "Bootstrap"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +50,6 @@ def label(student: Module, rows: Sequence[Example], k: int, rng: random.Random |
 
 def bootstrap(job: Job, recipe: Recipe, rows: Sequence[Example], wanted: int) -> tuple[Module, str]:
     """Return a program with demonstrations made from `rows`, and a few words about them."""
-    scope = current()
-    scope.emit(PhaseStart(name=PHASE))
     teacher = job.teacher or label(job.student, rows, recipe.max_labeled_demos, random.Random(0))
     plan = Harvest(
         teacher=teacher,
@@ -69,7 +63,6 @@ def bootstrap(job: Job, recipe: Recipe, rows: Sequence[Example], wanted: int) ->
     )
     found = harvest(plan, rows)
     program = assemble(job.student, rows, found, recipe.max_labeled_demos)
-    scope.emit(PhaseEnd(name=PHASE))
     made = len(found.rows)
     raw = max((len(p.demos) for p in program.predictors()), default=0) - made
     return program, f"{made} bootstrapped" + (f" + {raw} labeled" if raw > 0 else "")

@@ -9,16 +9,19 @@ from __future__ import annotations
 import atexit
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from dspex import _host
 from dspex._version import __version__
 from dspex.errors import BudgetExceeded, CancelRequested, DspexError, JournalError, StopRequested
 from dspex.events.bus import bus
 from dspex.events.event import (
+    AnyEvent,
     BudgetReached,
     BudgetWarned,
     EndState,
@@ -92,17 +95,20 @@ class Engine:
         self._work = work
         self._lock = threading.Lock()
         self._over = False
+        self._unwritten: JournalError | None = None
         self._token = CancelToken()
         self._budget = Budget(plan.budget_usd, self._warn)
-        self._journal = Journal(folder / home.JOURNAL, self.id, self.feed.take, self._broken)
+        self._journal = Journal(folder / home.JOURNAL, self.id, self._durable, self._broken)
         self.kept = Kept(self._journal)
         self._owner = home.own(folder)
 
     def start(self) -> None:
         """Begin; returns at once."""
+        bus.open_run(self.id)
         bus.attach(self._journal)
         self._journal.open()
         _live[self.id] = self
+        self._emit(self._opening())  # before anybody can steer: nothing comes before the start
         _host.spawn(f"run-{self.id}", self._main)
 
     def pause(self, by: str) -> None:
@@ -142,13 +148,11 @@ class Engine:
         )
         with enter(scope):
             try:
-                self._emit(self._opening())
                 state, reason = self._run()
                 self._close(state, reason)
             finally:
                 self._journal.close()
                 bus.detach(self._journal)
-                bus.close_run(self.id)
                 self._owner.release()
                 _live.pop(self.id, None)
                 self.done.set()
@@ -163,15 +167,15 @@ class Engine:
         except StopRequested:
             return "stopped", ""
         except CancelRequested as exc:
-            if self.error is not None:
-                return "failed", str(self.error)
             return "cancelled", "" if str(exc).startswith("the run was asked") else str(exc)
-        except Exception as exc:  # the outer edge of the run: any error is its end, told as such
+        except BaseException as exc:  # the outer edge of the run: any error is its end, told as such
             self.error = exc
             return "failed", f"{exc}" if isinstance(exc, DspexError) else f"{type(exc).__name__}: {exc}"
 
     def _close(self, state: EndState, reason: str) -> None:
         self._journal.flush()
+        if self._unwritten is not None:
+            state, reason, self.error = "failed", str(self._unwritten), self._unwritten
         with self._lock:
             self._over = True
             if state == "failed":
@@ -200,9 +204,16 @@ class Engine:
     def _warn(self, share: float, spent: float, cap: float) -> None:
         self._emit(BudgetWarned(share=share, spent=spent, cap=cap))
 
+    def _durable(self, events: Sequence[AnyEvent]) -> None:
+        if self._unwritten is not None and isinstance(events[-1], RunEnd):
+            # What people see must not say that all went well where the disk holds no such end.
+            last = replace(events[-1], state="failed", reason=str(self._unwritten))
+            events = [*events[:-1], last]
+        self.feed.take(events)
+
     def _broken(self, error: JournalError) -> None:
-        self.error = error
-        self._token.request("cancel")
+        self.error = self._unwritten = error
+        self._token.request("cancel", CancelRequested(str(error)))
 
 
 _live: dict[str, Engine] = {}
@@ -218,3 +229,4 @@ def _shut_down() -> None:
 
 
 atexit.register(_shut_down)
+_host.after_fork(_live.clear)

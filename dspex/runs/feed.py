@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from dspex.events.event import AnyEvent
+from dspex.events.bus import bus
+from dspex.events.event import AnyEvent, Log
 from dspex.runs.state import RunState, fold
 
 Follower = Callable[[Sequence[AnyEvent]], None]
@@ -29,9 +30,13 @@ class Feed:
         """Fold a batch, then hand it to all followers; on the journal's thread."""
         with self._lock:
             fold(events, self._state)
-            followers = list(self._followers)
-            for follower in followers:
-                follower(events)
+            for follower in list(self._followers):
+                try:
+                    follower(events)
+                except Exception as exc:  # foreign code on the one thread that keeps all runs: it must not end that
+                    self._followers.remove(follower)
+                    text = f"A follower of run {self._state.run} was unhooked: it raised {type(exc).__name__}: {exc}"
+                    bus.emit(Log(level="error", text=text))
 
     def snapshot(self) -> bytes:
         """Return the state as JSON."""
@@ -62,3 +67,8 @@ class Feed:
                     self._followers.remove(follower)
 
         return snapshot, leave
+
+    def forget(self) -> None:
+        """Let all followers go after a fork: they, and whoever held the lock, live in the parent."""
+        self._lock = threading.Lock()
+        self._followers = []

@@ -16,7 +16,7 @@ def candidates_frame(state: RunState) -> pd.DataFrame:
     """Return one row a candidate, best first, those without a score last."""
     import pandas as pd
 
-    rows = sorted(state.candidates, key=lambda c: (not c.full, c.mean is None, -(c.mean or 0.0)))
+    rows = sorted(state.candidates, key=lambda c: (c.mean is None, not c.full, -(c.mean or 0.0)))
     return pd.DataFrame([_row(c) for c in rows], columns=list(COLUMNS))
 
 

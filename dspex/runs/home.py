@@ -21,7 +21,7 @@ def home() -> Path:
     """Return the folder of all runs of this user: `DSPEX_HOME`, or the platform's place for user data."""
     chosen = os.environ.get("DSPEX_HOME")
     if chosen:
-        return Path(chosen).expanduser() / "runs"
+        return Path(chosen).expanduser().absolute() / "runs"  # a later `%cd` must not move it
     import platformdirs
 
     return Path(platformdirs.user_data_dir("dspex", appauthor=False)) / "runs"
@@ -68,8 +68,7 @@ def folder_of(id: str) -> Path:
     Raises:
         RunNotFoundError: there is none with this id.
     """
-    folder = home() / id
-    if isinstance(id, str) and _ID.fullmatch(id) and folder.is_dir():
+    if isinstance(id, str) and _ID.fullmatch(id) and (folder := home() / id).is_dir():
         return folder
     known = [f"r{n}" for n in numbers()]
     last = f" The last ones are {', '.join(known[-3:])}." if known else " There are no runs yet."
@@ -77,11 +76,19 @@ def folder_of(id: str) -> Path:
 
 
 def own(folder: Path) -> FileLock:
-    """Mark the run as ours while this process lives; the system frees the mark when the process dies."""
+    """Mark the run as ours while this process lives; the system frees the mark when the process dies.
+
+    Raises:
+        JournalError: the mark cannot be written.
+    """
     from filelock import FileLock
 
-    lock = FileLock(folder / OWNER, timeout=0, thread_local=False)
-    lock.acquire()
+    # Somebody who lists runs may hold the mark for a moment, to see whether it is free.
+    lock = FileLock(folder / OWNER, timeout=10, poll_interval=0.01, thread_local=False)
+    try:
+        lock.acquire()
+    except OSError as exc:  # a `filelock.Timeout` is one too
+        raise JournalError(f"Run {folder.name} cannot be kept in `{folder}`: {exc.strerror or exc}.") from None
     return lock
 
 

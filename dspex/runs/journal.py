@@ -19,7 +19,8 @@ import msgspec
 
 from dspex import _host
 from dspex.errors import JournalError
-from dspex.events.event import LIVE_ONLY, AnyEvent, Event
+from dspex.events.coding import encode
+from dspex.events.event import LIVE_ONLY, AnyEvent, Event, kind_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -36,7 +37,6 @@ create table if not exists payloads (ref text primary key, body blob not null) w
 create table if not exists meta (key text primary key, value blob not null) without rowid;
 insert or ignore into meta values ('format', '1');
 """
-_encode = msgspec.json.Encoder().encode
 
 
 class Journal:
@@ -111,11 +111,13 @@ class Journal:
 
     def write(self) -> None:
         """Commit what is queued and hand it on; on the writer's thread."""
+        # Events first: a payload kept before one of them is then among those taken after.
+        pairs = [encode(self._queue.popleft()) for _ in range(len(self._queue))]
         payloads = [self._payloads.popleft() for _ in range(len(self._payloads))]
-        batch = [self._queue.popleft() for _ in range(len(self._queue))]
+        batch = [event for event, _ in pairs]
         if (batch or payloads) and not self._failed:
             try:
-                self._commit(batch, payloads)
+                self._commit(pairs, payloads)
             except _sqlite().Error as exc:
                 self._failed = True
                 self._broken(JournalError(f"The run's journal `{self.path}` cannot be written: {exc}"))
@@ -131,17 +133,18 @@ class Journal:
             self._db.close()
             self._db = None
 
-    def _commit(self, batch: Sequence[AnyEvent], payloads: Sequence[tuple[str, bytes]]) -> None:
+    def _commit(self, pairs: Sequence[tuple[AnyEvent, bytes]], payloads: Sequence[tuple[str, bytes]]) -> None:
         if self._db is None:
             self._db = _sqlite().connect(self.path, isolation_level=None)
             self._db.executescript(SCHEMA)
-        rows = [(event.seq, str(event.__struct_config__.tag), _encode(event)) for event in batch]
+        rows = [(event.seq, kind_of(event), body) for event, body in pairs]
         self._db.execute("begin immediate")
         try:
             self._db.executemany("insert or ignore into payloads values (?, ?)", payloads)
             self._db.executemany("insert into events values (?, ?, ?)", rows)
         except _sqlite().Error:
-            self._db.execute("rollback")
+            if self._db.in_transaction:  # a full disk has ended it already
+                self._db.execute("rollback")
             raise
         self._db.execute("commit")
 
@@ -156,6 +159,7 @@ class _Writer:
         self._leaving: list[Journal] = []
         self._running = False
         self._never = threading.Event()
+        self._inherited: list[sqlite3.Connection] = []
         self.wake = self._wake.set
 
     def add(self, journal: Journal) -> None:
@@ -170,6 +174,12 @@ class _Writer:
         with self._lock:
             self._leaving.append(journal)
         self._wake.set()
+
+    def forget(self) -> None:
+        """Begin anew after a fork; the parent's files stay open here, unused: closing them could disturb it."""
+        inherited = [*self._inherited, *(j._db for j in self._open if j._db is not None)]
+        self.__init__()  # type: ignore[misc]  # the same object must start afresh, journals name it
+        self._inherited = inherited
 
     def _serve(self) -> None:
         while True:
@@ -187,6 +197,7 @@ class _Writer:
 
 
 _writer = _Writer()
+_host.after_fork(_writer.forget)
 
 
 def read_events(path: Path, after: int = 0) -> Iterator[AnyEvent]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dspex import _host
 from dspex.errors import DspexError, RunFailedError, UsageError
 from dspex.events.event import AnyEvent
 from dspex.runs import home
@@ -270,4 +271,15 @@ def every() -> Iterable[Run]:
 
 def live() -> list[Run]:
     """Return the runs of this kernel that are not over."""
-    return [run for run in _runs.values() if not run.done]
+    return [run for run in list(_runs.values()) if not run.done]
+
+
+def _forget() -> None:
+    """In a forked child, take the parent's runs for those of another kernel: their threads are not here."""
+    for run in _runs.values():
+        run._engine = None
+        run._feed.forget()
+    _runs.clear()
+
+
+_host.after_fork(_forget)

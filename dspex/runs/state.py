@@ -45,6 +45,8 @@ Status = Literal[
 ENDED: frozenset[Status] = frozenset({"stopped", "cancelled", "finished", "failed", "lost"})
 LOG_LENGTH = 200
 CUT_SHORT = "the run ended first"
+CANCELLED = "cancelled"
+"""The error of a call that nobody needed any more: no fault of the model."""
 NOTEWORTHY = (
     RunStart, RunPaused, RunResumed, RunStopping, RunEnd, PhaseStart, CandidateProposed, CandidateEvaluated,
     CandidateDropped, BestChanged, LMRetry, BudgetWarned, BudgetReached, Log,
@@ -311,7 +313,7 @@ def _lm(state: RunState, event: LMStart | LMEnd | LMRetry) -> None:
         case LMEnd():
             model.calls += 1
             model.cached += event.cached
-            model.failed += bool(event.error)
+            model.failed += event.error not in ("", CANCELLED)
             model.in_flight = max(0, model.in_flight - (not event.cached))
             model.prompt_tokens += event.prompt_tokens
             model.completion_tokens += event.completion_tokens

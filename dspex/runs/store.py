@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import overload
 
 from dspex.errors import JournalError, RunNotFoundError
@@ -29,7 +30,7 @@ class Runs(Sequence[Run]):
     @overload
     def __getitem__(self, index: slice) -> Runs: ...
     def __getitem__(self, index: int | slice) -> Run | Runs:
-        return self._runs[index] if isinstance(index, int) else Runs(self._runs[index])
+        return Runs(self._runs[index]) if isinstance(index, slice) else self._runs[index]
 
     def __iter__(self) -> Iterator[Run]:
         return iter(self._runs)
@@ -64,8 +65,8 @@ def table(last: int | None = None) -> Runs:
     Args:
         last: how many at the most; all by default.
     """
-    numbers = home.numbers()[::-1][:last]
-    return Runs([run for number in numbers if (run := _readable(f"r{number}")) is not None])
+    found = (run for number in reversed(home.numbers()) if (run := _readable(f"r{number}")) is not None)
+    return Runs(tuple(islice(found, last)))
 
 
 def last() -> Run:

@@ -182,6 +182,7 @@ def test_widget_is_drawn_in_both_themes(open_notebook: OpenNotebook, width: int)
     """Light and dark, wide and narrow, the widget stays within its cell; pictures go to build/shots."""
     widget = start(open_notebook, f"themes-{width}.ipynb", latency=0.05, rows=40)
     widget.wait_dots(3)
+    widget.notebook.alone()
     for theme in ("Light", "Dark"):
         widget.notebook.theme(theme)
         widget.notebook.shot(f"run-{width}-{theme.lower()}", width=width)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.events.event import AnyEvent
+from dspex.events.event import AnyEvent, RunEnd, RunStopping
+from dspex.runs.state import fold
 from dspex_widgets import numbers
 from dspex_widgets.describe import describe, short
 from dspex_widgets.diff import diff_words
@@ -77,9 +78,11 @@ def test_there_are_five_tiles_in_a_fixed_order(name: str):
 
 def test_tiles_say_what_the_target_shows():
     """Best score and gain, calls and cache, tokens, cost and cap, as on the design's picture."""
-    best, candidates, calls, tokens, cost = tiles(a_state("rich"))
+    state = a_state("rich")
+    dropped = sum(c.state == "dropped" for c in state.candidates)
+    best, candidates, calls, tokens, cost = tiles(state)
     assert (best.value, best.beside, best.tone, best.below) == ("88.5", "▲ 26.9", "up", "c15 · baseline 61.5")
-    assert (candidates.value, candidates.beside, candidates.below) == ("19", "of 30", "3 dropped")
+    assert (candidates.value, candidates.beside, candidates.below) == ("19", "of 30", f"{dropped} dropped")
     assert (calls.value, calls.below) == ("297", "38% cached")
     assert tokens.value == "312 k"
     assert cost.value.startswith("$0.")
@@ -105,7 +108,7 @@ def test_rows_begin_with_the_best_and_keep_the_baseline():
 
 def test_running_candidates_say_how_far_they_are():
     """A candidate in the middle of its evaluation shows the share that is done, and no interval yet."""
-    state = a_state("stopped")
+    state = fold(event for event in a_journal("stopped") if not isinstance(event, RunStopping | RunEnd))
     row = next(row for row in rows(state) if row.state == "running")
     assert row.n == "3/6"
     assert row.spread == ""

@@ -202,6 +202,7 @@ def stopped() -> Journal:
     it.emit(CandidateProposed(candidate="c2", origin="c1", what="4 demonstrations", demos={"classify": 4}))
     it.score("c2", 0.5, 6, until=3)
     it.emit(LMStart(model="openai/gpt-4o-mini"), LMStart(model="openai/gpt-4o-mini"))
+    it.emit(LMStart(model="openai/gpt-4o-mini"), LMEnd(model="openai/gpt-4o-mini", error="cancelled"))
     it.emit(RunStopping(how="stop"), RunEnd(state="stopped", reason="stopped by user", best="c1"))
     return it
 

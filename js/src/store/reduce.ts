@@ -7,6 +7,7 @@ import type { BestPoint, CandidateView, ModelView, PhaseView } from "../wire/typ
 
 const LOG_LENGTH = 200;
 const CUT_SHORT = "the run ended first";
+const CANCELLED = "cancelled"; // a call that nobody needed any more: no fault of the model
 const NOTEWORTHY: ReadonlySet<RunEvent["kind"]> = new Set([
   "run_start", "run_paused", "run_resumed", "run_stopping", "run_end", "phase_start", "candidate_proposed",
   "candidate_evaluated", "candidate_dropped", "best_changed", "lm_retry", "budget_warned", "budget_reached", "log",
@@ -165,7 +166,7 @@ const model = (
 const called = (event: Of<"lm_end">) => (seen: ModelView): Partial<ModelView> => ({
   calls: seen.calls + 1,
   cached: seen.cached + (event.cached ? 1 : 0),
-  failed: seen.failed + (event.error ? 1 : 0),
+  failed: seen.failed + (event.error === "" || event.error === CANCELLED ? 0 : 1),
   in_flight: Math.max(0, seen.in_flight - (event.cached ? 0 : 1)),
   prompt_tokens: seen.prompt_tokens + event.prompt_tokens,
   completion_tokens: seen.completion_tokens + event.completion_tokens,
