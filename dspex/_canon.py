@@ -50,11 +50,11 @@ def to_builtins(value: object) -> object:
 
 
 def legible(value: object) -> object:
-    """Return plain JSON types with lone surrogates written as escapes, which UTF-8 can hold.
+    r"""Return plain JSON types with lone surrogates written as escapes, which UTF-8 can hold.
 
     Example:
-        >>> legible(["half \\ud83d of it"])
-        ['half \\\\ud83d of it']
+        >>> legible(["half" + chr(0xD83D)])
+        ['half\\ud83d']
     """
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()

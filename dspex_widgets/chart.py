@@ -74,7 +74,7 @@ def _scores(state: RunState) -> str:
 
     parts = [
         *(_grid(level(tick), _tick(tick)) for tick in up.ticks),
-        *(_text(x(t), BOTTOM + 18, count(t), "middle") for t in across.ticks if x(t) < RIGHT - 64),
+        *(_text(x(t), BOTTOM + 18, _tick(t), "middle") for t in across.ticks if x(t) < RIGHT - 64),
         _text(RIGHT, BOTTOM + 18, "LM calls", "end"),
         _baseline(state, percent, y),
         _best_line(state, x, y),
@@ -196,4 +196,7 @@ def _marks(low: float, high: float, step: float) -> list[float]:
 
 
 def _tick(value: float) -> str:
-    return f"{round(value, 2):.10g}"
+    for size, unit in ((1e9, " B"), (1e6, " M"), (1e3, " k")):
+        if abs(value) >= 10_000 and abs(value) >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{round(value, 2):.6g}"

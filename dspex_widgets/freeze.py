@@ -15,8 +15,25 @@ from dspex.runs.state import RunState, Status
 from dspex.runs.words import headline
 from dspex_widgets.chart import WIDTH, as_image, chart, said
 from dspex_widgets.describe import describe
+from dspex_widgets.look import (
+    ACCENT,
+    BAD,
+    DIM,
+    GOOD,
+    HEAD,
+    LINE,
+    MONO,
+    SMALL,
+    VEIL,
+    WARN,
+    bar,
+    card,
+    more,
+    spaced,
+)
 from dspex_widgets.markup import Markup, plain, tag
 from dspex_widgets.numbers import clock
+from dspex_widgets.tables import candidates_table, models_table
 from dspex_widgets.views import (
     Instruction,
     Row,
@@ -31,17 +48,8 @@ from dspex_widgets.views import (
 )
 
 MIME = "application/vnd.dspex.run+json"
-ROWS, LINES, TEXT_ROWS = 12, 8, 12
+LINES, TEXT_ROWS = 8, 12
 
-# JupyterLab keeps a colour of an untrusted notebook only where it sees `rgb(...)` in it.
-ACCENT = "var(--jp-brand-color1, rgb(59, 134, 224))"
-GOOD, BAD, WARN = "rgb(32, 157, 98)", "rgb(222, 82, 73)", "rgb(190, 125, 30)"
-VEIL, LINE = "rgba(128, 138, 150, 0.11)", "1px solid rgba(128, 138, 150, 0.3)"
-DIM = "opacity:0.68"
-SMALL = "font-size:12px"
-HEAD = "font-size:11px;font-weight:600;letter-spacing:0.04em;text-transform:uppercase;white-space:nowrap;opacity:0.68"
-CARD = f"border:{LINE};border-radius:8px;padding:10px 12px;margin:0 0 12px 0"
-MONO = "font-family:ui-monospace, Menlo, Consolas, monospace"
 TONES: dict[Status, tuple[str, str]] = {
     "running": (GOOD, "rgba(32, 157, 98, 0.15)"),
     "finished": (GOOD, "rgba(32, 157, 98, 0.15)"),
@@ -88,17 +96,14 @@ def as_text(state: RunState) -> str:
             "",
             *_columns([("", "id", "score", "95%", "n", "what"), *map(_cells, rows(state, TEXT_ROWS))]),
         ]
-        lines += _more(len(state.candidates) - TEXT_ROWS)
+        lines += more(len(state.candidates) - TEXT_ROWS)
     return "\n".join(plain(line.replace("\n", " ")) for line in lines)
 
 
 def as_html(state: RunState) -> str:
     """Return the run as portable HTML."""
-    left = [
-        _card("Candidate scores" if state.work == "optimize" else "Score", _picture(state)),
-        _events(state),
-    ]
-    right = [_candidates(state), *_best(state)]
+    chart_ = card("Candidate scores" if state.work == "optimize" else "Score", _picture(state))
+    left, right = [chart_, models_table(state)], [candidates_table(state), *_best(state)]
     columns = [
         tag("div", *part, style="flex:1 1 440px;min-width:0;box-sizing:border-box") for part in (left, right)
     ]
@@ -107,6 +112,7 @@ def as_html(state: RunState) -> str:
         _header(state),
         tag("div", *map(_tile, tiles(state)), style="display:flex;flex-wrap:wrap;gap:10px;margin:12px 0"),
         tag("div", *columns, style="display:flex;flex-wrap:wrap;gap:0 12px;align-items:flex-start"),
+        _events(state),
         style="font-size:13px;line-height:1.45;max-width:1120px;padding:4px 0",
     )
 
@@ -128,13 +134,14 @@ def _header(state: RunState) -> Markup:
     if state.reason:
         parts.append(tag("span", state.reason, style="overflow-wrap:break-word"))
     parts.append(tag("span", state.run, style=f"{DIM};white-space:nowrap"))
-    return tag("div", _spaced(parts), style="display:flex;flex-wrap:wrap;align-items:center;gap:4px 12px")
+    return tag("div", spaced(parts), style="display:flex;flex-wrap:wrap;align-items:center;gap:4px 12px")
 
 
 def _tile(tile: Tile) -> Markup:
     tone = {"up": GOOD, "down": BAD}.get(tile.tone, "")
     beside = f"color:{tone};{SMALL};font-weight:500" if tone else f"{DIM};font-weight:600"
-    bar = [] if tile.filled is None else [_bar(tile.filled, "100%", "margin:5px 0 3px 0;display:block")]
+    filled = [] if tile.filled is None else [bar(tile.filled, "100%", "margin:5px 0 3px 0;display:block")]
+    wide = "1 1" if tile.filled is None else "2 1"  # the bar of a budget takes what room there is
     warn = f"color:{WARN}" if tile.tone == "warn" else DIM
     return tag(
         "div",
@@ -144,25 +151,12 @@ def _tile(tile: Tile) -> Markup:
             tag("b", tile.value, style="font-size:21px;font-weight:600;line-height:1.35"),
             " ",
             tag("span", tile.beside, style=beside),
-            style="white-space:nowrap",
+            style="overflow-wrap:break-word",
         ),
-        *bar,
+        *filled,
         tag("div", tile.below, style=warn),
-        style=f"flex:1 1 136px;min-width:0;box-sizing:border-box;background:{VEIL};border-radius:8px;padding:8px 12px",
+        style=f"flex:{wide} 136px;min-width:0;overflow:hidden;box-sizing:border-box;background:{VEIL};border-radius:8px;padding:8px 12px",
     )
-
-
-def _bar(filled: float, width: str, more: str) -> Markup:
-    inner = tag(
-        "span",
-        style=f"display:block;height:6px;border-radius:3px;background-color:{ACCENT};width:{filled * 100:.1f}%",
-    )
-    outer = f"width:{width};height:6px;border-radius:3px;background:rgba(128, 138, 150, 0.28);overflow:hidden;{more}"
-    return tag("span", inner, style=outer)
-
-
-def _card(name: str, *children: str) -> Markup:
-    return tag("div", tag("div", name, style=f"{HEAD};margin:0 0 6px 0"), *children, style=CARD)
 
 
 def _picture(state: RunState) -> Markup:
@@ -179,78 +173,9 @@ def _picture(state: RunState) -> Markup:
     return Markup(image + tag("div", legend, style=f"font-size:11px;{DIM};white-space:pre-wrap"))
 
 
-def _candidates(state: RunState) -> Markup:
-    listed = rows(state, ROWS)
-    if not listed:
-        return _card("Candidates", tag("div", "No candidate was proposed.", style=f"{SMALL};{DIM}"))
-    names = [
-        ("id", ""),
-        ("score", "right"),
-        ("95%", "right"),
-        ("n", "right"),
-        ("what", ""),
-        ("from", ""),
-        ("cost", "right"),
-    ]
-    head = tag(
-        "tr",
-        *(_cell("th", name, align or "left", DIM) for name, align in names),
-        style="background:transparent",
-    )
-    table = tag(
-        "table",
-        tag("thead", head),
-        tag("tbody", *map(_row, listed)),
-        style=f"border-collapse:collapse;width:100%;margin:0;table-layout:auto;{SMALL};border:none",
-    )
-    more = [
-        tag("div", line, style=f"{SMALL};{DIM};padding:4px 5px 0 5px")
-        for line in _more(len(state.candidates) - ROWS)
-    ]
-    return _card("Candidates", tag("div", table, style="overflow-x:auto"), *more)
-
-
-def _row(row: Row) -> Markup:
-    faint = DIM if row.state == "dropped" else ""
-    bar = (
-        []
-        if row.bar is None
-        else [_bar(row.bar, "34px", "display:inline-block;margin:0 7px 1px 0;vertical-align:middle")]
-    )
-    ground = "rgba(59, 134, 224, 0.12)" if row.best else "transparent"
-    return tag(
-        "tr",
-        _cell("td", ("★ " if row.best else "") + row.name, "left", faint),
-        _cell("td", Markup("".join([*bar, tag("span", row.score)])), "right", faint),
-        _cell("td", row.spread, "right", DIM),
-        _cell("td", row.n, "right", DIM),
-        _cell("td", row.what, "left", faint, wrap=True),
-        _cell("td", row.origin, "left", DIM),
-        _cell("td", row.cost, "right", faint),
-        style=f"background:{ground}",
-    )
-
-
-def _cell(name: str, content: str, align: str, more: str, wrap: bool = False) -> Markup:
-    lines = (
-        "white-space:normal;overflow-wrap:break-word;min-width:90px;max-width:260px"
-        if wrap
-        else "white-space:nowrap"
-    )
-    edge = f"border:none;border-bottom:{LINE}"
-    weight = "font-weight:500;" if name == "th" else ""
-    style = f"{edge};padding:3px 5px;text-align:{align};vertical-align:top;{weight}{lines}"
-    return tag(
-        name,
-        tag("span", content, style=more) if more else content,
-        style=style,
-        **({"scope": "col"} if name == "th" else {}),
-    )
-
-
 def _best(state: RunState) -> list[Markup]:
     told = instructions(state, best_of(state) or state.candidate(state.baseline))
-    return [_card("Instruction", *map(_instruction, told))] if told else []
+    return [card("Instruction", *map(_instruction, told))] if told else []
 
 
 def _instruction(told: Instruction) -> Markup:
@@ -267,7 +192,7 @@ def _instruction(told: Instruction) -> Markup:
     ]
     return tag(
         "div",
-        tag("div", _spaced(names), style="display:flex;flex-wrap:wrap;align-items:baseline;gap:0 10px"),
+        tag("div", spaced(names), style="display:flex;flex-wrap:wrap;align-items:baseline;gap:0 10px"),
         tag(
             "div",
             *(text or ["no instruction"]),
@@ -287,14 +212,9 @@ def _events(state: RunState) -> Markup:
         )
         for event in state.log[-LINES:]
     ]
-    return _card(
+    return card(
         "Events", tag("div", *lines, style=f"{MONO};font-size:11px;line-height:1.6;overflow-wrap:break-word")
     )
-
-
-def _spaced(parts: Sequence[Markup]) -> Markup:
-    # The blanks stand for the gaps where a reader strips the styles.
-    return Markup(" ".join(parts))
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -311,7 +231,3 @@ def _columns(table: Sequence[Sequence[str]]) -> list[str]:
         ).rstrip()
         for line in flat
     ]
-
-
-def _more(rest: int) -> list[str]:
-    return [f"and {rest} more"] if rest > 0 else []

@@ -49,6 +49,18 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRow:
+    """One line of the table of language models."""
+
+    name: str
+    calls: str
+    cached: str
+    errors: str
+    tokens: str
+    cost: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
     """What one predictor of a candidate is told, against the baseline."""
 
@@ -148,6 +160,23 @@ def rows(state: RunState, most: int | None = None) -> list[Row]:
         kept = shown[:most]
         shown = kept if base is None or any(c is base for c in kept) else [*kept[:-1], base]
     return [_row(state, c, percent, top) for c in shown]
+
+
+def models(state: RunState) -> list[ModelRow]:
+    """Return what each language model did, by role."""
+    return [
+        ModelRow(
+            name=m.model + {"task": "", "proposal": " (proposals)", "judge": " (judge)"}[m.role],
+            calls=count(m.calls),
+            cached=share(m.cached, m.calls),
+            errors=", ".join(
+                f"{count(n)} {what}" for n, what in ((m.failed, "failed"), (m.retried, "retried")) if n
+            ),
+            tokens=tokens(m.prompt_tokens + m.completion_tokens),
+            cost="unknown" if m.unpriced and not m.cost else money(m.cost),
+        )
+        for m in state.lm
+    ]
 
 
 def instructions(state: RunState, candidate: CandidateView | None) -> list[Instruction]:

@@ -6,6 +6,7 @@ have done harm by the time a fixture runs.
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import ipaddress
 import os
@@ -67,12 +68,10 @@ def _guard(event: str, args: tuple[Any, ...]) -> None:
 
 
 _isolate()
+atexit.register(
+    shutil.rmtree, HOME, ignore_errors=True
+)  # registered first, so it goes when all others are done
 sys.addaudithook(_guard)
-
-
-def pytest_unconfigure() -> None:
-    """Leave nothing behind."""
-    shutil.rmtree(HOME, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

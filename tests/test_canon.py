@@ -19,11 +19,11 @@ from dspex.data.example import Example
 from dspex.errors import DataError
 from tests.runs.kernels import output
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
     lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
-    max_leaves=20,
+    max_leaves=6,
 )
 
 
@@ -34,7 +34,7 @@ def test_what_is_json_reads_back_as_itself(value: Any) -> None:
     assert to_builtins(value) == value
 
 
-@given(st.dictionaries(TEXT, JSON, min_size=1))
+@given(st.dictionaries(TEXT, st.integers(-9, 9) | TEXT, min_size=1))
 def test_the_order_of_keys_makes_no_difference(value: dict[str, Any]) -> None:
     """Equal mappings have one text and one digest, however they were filled."""
     turned = dict(reversed(value.items()))

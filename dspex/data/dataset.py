@@ -39,7 +39,7 @@ class Dataset(Sequence[Example]):
     @overload
     def __getitem__(self, index: slice) -> Dataset: ...
     def __getitem__(self, index: int | slice) -> Example | Dataset:
-        return self._examples[index] if isinstance(index, int) else Dataset(self._examples[index])
+        return Dataset(self._examples[index]) if isinstance(index, slice) else self._examples[index]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Dataset) and self._examples == other._examples
@@ -48,7 +48,13 @@ class Dataset(Sequence[Example]):
         return hash(self._examples)
 
     def sample(self, n: int, seed: int = 0) -> Dataset:
-        """Return `n` examples drawn without replacement, the same for the same seed."""
+        """Return `n` examples drawn without replacement, the same for the same seed.
+
+        Raises:
+            DataError: `n` is below zero.
+        """
+        if n < 0:
+            raise DataError(f"`sample`: {n} examples cannot be drawn; give 0 or more.")
         return Dataset(random.Random(seed).sample(self._examples, min(n, len(self))))
 
     def split(self, *sizes: float, seed: int = 0) -> tuple[Dataset, ...]:
@@ -62,7 +68,7 @@ class Dataset(Sequence[Example]):
             >>> [len(part) for part in rows.split(0.5, 3)]
             [5, 3]
         """
-        counts = [round(s * len(self)) if isinstance(s, float) else s for s in sizes]
+        counts = _counts(sizes, len(self))
         if sum(counts) > len(self) or any(c < 0 for c in counts):
             raise DataError(f"`split`: parts of {counts} do not fit {len(self)} examples.")
         rows = list(self._examples)
@@ -145,6 +151,8 @@ def from_records(rows: Iterable[Mapping[str, Any]], inputs: Sequence[str]) -> Da
     """
     if isinstance(inputs, str):
         inputs = [inputs]
+    if not isinstance(rows, Iterable):
+        raise DataError(f"`from_records` takes rows, not `{type(rows).__name__}`.")
     examples = []
     for index, row in enumerate(rows):
         if not isinstance(row, Mapping):
@@ -162,7 +170,17 @@ def from_records(rows: Iterable[Mapping[str, Any]], inputs: Sequence[str]) -> Da
 
 
 def from_frame(frame: pd.DataFrame, inputs: Sequence[str]) -> Dataset:
-    """Make a data set of a DataFrame's rows; missing values become None."""
+    """Make a data set of a DataFrame's rows; missing values become None.
+
+    Raises:
+        DataError: it is no DataFrame, two of its columns share a name, or an input is missing.
+    """
+    columns = [str(name) for name in getattr(frame, "columns", ())]
+    if not hasattr(frame, "to_dict") or not hasattr(frame, "columns"):
+        raise DataError(f"`from_frame` takes a DataFrame, not `{type(frame).__name__}`.")
+    if len(set(columns)) < len(columns):
+        twice = next(name for name in columns if columns.count(name) > 1)
+        raise DataError(f"`from_frame`: two columns are called `{twice}`; rename one.")
     records = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
     return from_records([{str(k): v for k, v in row.items()} for row in records], inputs)
 
@@ -171,12 +189,26 @@ def from_csv(path: str | os.PathLike[str], inputs: Sequence[str]) -> Dataset:
     """Read a CSV file with a header line; all values are texts.
 
     Raises:
-        DataError: no such file, or no header.
+        DataError: no such file, no header, a line with too many values, or text that is not UTF-8.
     """
     import csv
 
     with _open(path) as file:
-        return from_records(list(csv.DictReader(file)), inputs)
+        reader = csv.DictReader(file)
+        rows = []
+        try:
+            if reader.fieldnames is None:
+                raise DataError(f"`{path}` has no header line with the names of its columns.")
+            for row in reader:
+                if None in row:
+                    what = "has more values than the header has names"
+                    raise DataError(f"`{path}`, line {reader.line_num} {what} ({', '.join(reader.fieldnames)}).")
+                rows.append(row)
+        except UnicodeDecodeError as exc:
+            raise _not_utf8(path, exc) from None
+        except csv.Error as exc:
+            raise DataError(f"`{path}`, line {reader.line_num} cannot be read as CSV: {exc}.") from None
+    return from_records(rows, inputs)
 
 
 def from_jsonl(path: str | os.PathLike[str], inputs: Sequence[str]) -> Dataset:
@@ -187,10 +219,29 @@ def from_jsonl(path: str | os.PathLike[str], inputs: Sequence[str]) -> Dataset:
     """
     rows = []
     with _open(path) as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                rows.append(_object(line, f"`{path}`, line {number}"))
+        try:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    rows.append(_object(line, f"`{path}`, line {number}"))
+        except UnicodeDecodeError as exc:
+            raise _not_utf8(path, exc) from None
     return from_records(rows, inputs)
+
+
+def _counts(sizes: Sequence[float | int], whole: int) -> list[int]:
+    # Shares are cut where their sum falls, so that shares of 1 in all lose no row and take none twice.
+    counts, share = [], 0.0
+    for size in sizes:
+        if isinstance(size, float):
+            counts.append(round((share + size) * whole) - round(share * whole))
+            share += size
+        else:
+            counts.append(size)
+    return counts
+
+
+def _not_utf8(path: str | os.PathLike[str], exc: UnicodeDecodeError) -> DataError:
+    return DataError(f"`{path}` is not UTF-8 (byte {exc.object[exc.start]:#04x}); save it as UTF-8 and read it again.")
 
 
 def _object(line: str, where: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Values live in one dict; attributes and items read the same place, as in DSPy. A
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from dspex import _canon
@@ -87,7 +87,7 @@ class Example:
         return isinstance(other, Example) and self._store == other._store
 
     def __hash__(self) -> int:
-        return hash(tuple(sorted((k, repr(v)) for k, v in self._store.items())))
+        return _hash(self._store)
 
     def __repr__(self) -> str:
         shown = f"{type(self).__name__}({dict(self.items())!r})"
@@ -188,12 +188,28 @@ class Prediction(Example):
         object.__setattr__(self, "_usage", {})
 
     @classmethod
-    def from_completions(cls, completions: Iterable[Mapping[str, Any]]) -> Self:
-        """Build a prediction from several completions; its own fields are those of the first."""
-        rows = [dict(row) for row in completions]
-        prediction = cls(**rows[0])
-        object.__setattr__(prediction, "_completions", Completions(rows))
+    def from_completions(cls, completions: Iterable[Mapping[str, Any]] | Mapping[str, Sequence[Any]]) -> Self:
+        """Build a prediction from several completions, by row or by field; its own fields are those of the first.
+
+        Raises:
+            DataError: there is none.
+        """
+        found = Completions(completions)
+        if not len(found):
+            raise DataError("A prediction is made of at least one completion; there is none.")
+        prediction = cls(**found.row(0))
+        object.__setattr__(prediction, "_completions", found)
         return prediction
+
+    def _copy(self, store: Mapping[str, Any], inputs: frozenset[str] | None) -> Self:
+        other = super()._copy(store, inputs)
+        object.__setattr__(other, "_completions", self._completions)
+        object.__setattr__(other, "_usage", dict(self._usage))
+        return other
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        rest = {"_completions": self._completions, "_usage": dict(self._usage)}
+        return (_rebuild, (type(self), dict(self._store), self._inputs, rest))
 
     @property
     def completions(self) -> Completions:
@@ -240,8 +256,14 @@ class Completions:
         (2, ['4', '5'])
     """
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self, rows: Iterable[Mapping[str, Any]] | Mapping[str, Sequence[Any]]) -> None:
+        if isinstance(rows, Mapping):
+            rows = [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
         self._rows = [dict(row) for row in rows]
+
+    def row(self, index: int) -> dict[str, Any]:
+        """Return one completion's fields."""
+        return dict(self._rows[index])
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -262,8 +284,28 @@ class Completions:
         return f"Completions({self._rows!r})"
 
 
-def _rebuild(cls: type[Example], store: dict[str, Any], inputs: frozenset[str] | None) -> Example:
-    return cls()._copy(store, inputs)
+def _rebuild(
+    cls: type[Example],
+    store: dict[str, Any],
+    inputs: frozenset[str] | None,
+    rest: Mapping[str, Any] | None = None,
+) -> Example:
+    made = cls()._copy(store, inputs)
+    for name, value in (rest or {}).items():
+        object.__setattr__(made, name, value)
+    return made
+
+
+def _hash(value: object) -> int:
+    # Equal values must hash equally, and fields may hold what Python does not hash.
+    if isinstance(value, (list, tuple)):
+        return hash(tuple(_hash(part) for part in value))
+    if isinstance(value, Mapping):
+        return hash(frozenset((name, _hash(part)) for name, part in value.items()))
+    try:
+        return hash(value)
+    except TypeError:
+        return 0
 
 
 def _plain(value: Any) -> Any:

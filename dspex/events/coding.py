@@ -23,12 +23,5 @@ def encode(event: AnyEvent) -> tuple[AnyEvent, bytes]:
 
 
 def legible(event: E) -> E:
-    """Return the event with lone surrogates written as escapes.
-
-    Example:
-        >>> from dspex import _canon
-from dspex.events.event import Log
-        >>> legible(Log(level="info", text="half \\ud83d of it")).text
-        'half \\\\ud83d of it'
-    """
+    """Return the event with lone surrogates written as escapes."""
     return msgspec.convert(_canon.legible(msgspec.to_builtins(event)), type(event))

@@ -19,6 +19,10 @@ metric = dspex.exact("team")
 """
 
 
+QUIET = Config(HistoryManager={"enabled": False}, InteractiveShell={"colors": "nocolor"})
+"""No history on disk, no colours in what is compared."""
+
+
 @dataclass(frozen=True)
 class Ran:
     """What a cell did: its value, its error as a notebook shows it, and all it printed."""
@@ -33,6 +37,15 @@ class Shell:
 
     def __init__(self, ip: InteractiveShell) -> None:
         self.ip = ip
+
+    @property
+    def names(self) -> set[str]:
+        """The names of the user's variables."""
+        return {
+            name
+            for name in self.ip.user_ns
+            if not name.startswith("_") and name not in self.ip.user_ns_hidden
+        }
 
     def run(self, cell: str) -> Ran:
         """Run a cell as a notebook does."""
@@ -66,10 +79,7 @@ class Shell:
 @contextmanager
 def a_shell(*cells: str) -> Iterator[Shell]:
     """Start a shell, run `%load_ext dspex` and the cells, and clear everything away in the end."""
-    ip = InteractiveShell.instance(
-        colors="nocolor",
-        config=Config(HistoryManager={"enabled": False}, InteractiveShell={"xmode": "Plain"}),
-    )
+    ip = InteractiveShell.instance(config=QUIET)
     shell = Shell(ip)
     try:
         for cell in ("%load_ext dspex", *cells):

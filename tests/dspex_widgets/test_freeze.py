@@ -142,7 +142,7 @@ def test_long_tables_are_cut_and_say_so():
     state = a_state("rich")
     assert as_text(state).endswith("and 8 more")
     assert "and 8 more" in Reader(as_html(state)).text
-    assert as_html(state).count("<tr") == 13
+    assert [table.count("<tr") for table in as_html(state).split("<table") if ">what<" in table] == [1 + 12]
 
 
 def test_bundle_carries_the_run_for_other_tools():

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import nbformat
 import pytest
 
 from dspex.errors import UsageError
 from dspex_widgets.grammar import COMMANDS, Command, manual, overview
 from dspex_widgets.parsing import parse
 from dspex_widgets.tokens import split
+
+
+ROOT = Path(__file__).parents[2]
 
 
 def read(line: str):
@@ -33,6 +40,22 @@ def test_examples_in_the_help_are_valid(command: Command):
         assert read(line).command is command
 
 
+def lines_shown_to_users() -> list[str]:
+    """Return every `%dspex` line of the README's code and of the notebooks' code cells."""
+    code = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        code += [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    return [line for text in code for line in re.findall(r"%dspex (.*)", text)]
+
+
+def test_what_readme_and_notebooks_type_is_valid():
+    """Whoever copies a `%dspex` line from the README or a notebook types something the grammar knows."""
+    lines = lines_shown_to_users()
+    assert len(lines) >= 6
+    for line in lines:
+        assert read(line).command.name in COMMANDS
+
+
 def test_values_are_kept_as_typed():
     """Options come in any order, with a blank or `=`; `-o` adds up; switches have an opposite."""
     call = read("optimize p --val=val[:5] -o a=1 --bg --with X -o b=(1, 2) --train t")
@@ -55,8 +78,10 @@ def test_help_is_given_wherever_it_is_asked_for(line: str):
     [
         (
             "optimise p",
-            "`%dspex` has no `optimise`. Did you mean `optimize`? It has: lm, eval, optimize, runs, show, wait, "
-            "pause, resume, stop, cancel, cost, report, help.",
+            (
+                "`%dspex` has no `optimise`. Did you mean `optimize`? It has: lm, eval, optimize, runs, show, wait, "
+                "pause, resume, stop, cancel, cost, report, help."
+            ),
         ),
         (
             "report r1 --htlm x",
