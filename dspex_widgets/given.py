@@ -77,9 +77,12 @@ class Given:
         return [f"{keyword}={self.spell(name)}" for keyword, name in keywords.items() if self.has(name)]
 
     def python(self, text: str) -> str:
-        """Return an expression as it would stand in a cell."""
-        source = bare(text)
-        return qualify(source, self._ours(), "dspex.")
+        """Return an expression as it would stand in a cell.
+
+        Raises:
+            UsageError: it is no expression.
+        """
+        return self._qualified(text, "dspex.")
 
     def evaluate(self, text: str, where: str) -> Any:
         """Return the value of the user's expression in the user's namespace.
@@ -88,12 +91,7 @@ class Given:
             UsageError: it is no expression, names something unknown or raises.
             DspexError: what dspex said to it.
         """
-        source = bare(text)
-        try:
-            ready = qualify(source, self._ours(), "__import__('dspex').")
-        except (SyntaxError, ValueError, RecursionError) as exc:
-            why = exc.msg if isinstance(exc, SyntaxError) else str(exc)
-            raise UsageError(f"`{where}`: `{text}` is no Python expression: {why}.") from None
+        ready = self._qualified(text, "__import__('dspex').")
         try:
             return self.shell.ev(ready)  # type: ignore[no-untyped-call]  # IPython's, without types
         except DspexError:
@@ -137,6 +135,13 @@ class Given:
             for name, value in list(self.shell.user_ns.items())
             if not name.startswith("_") and name not in hidden and isinstance(value, kind)
         ]
+
+    def _qualified(self, text: str, prefix: str) -> str:
+        try:
+            return qualify(bare(text), self._ours(), prefix)
+        except (SyntaxError, ValueError, RecursionError) as exc:
+            why = exc.msg if isinstance(exc, SyntaxError) else str(exc)
+            raise UsageError(f"`{text}` is no Python expression ({why}).") from None
 
     def _at(self, text: str) -> Run:
         known = ["@last", *(f"@{id}" for id in ids())]

@@ -10,27 +10,10 @@ import html
 import re
 from typing import Final
 
-TAGS: Final = frozenset(
-    {
-        "b",
-        "bdi",
-        "br",
-        "code",
-        "del",
-        "div",
-        "img",
-        "ins",
-        "span",
-        "table",
-        "tbody",
-        "td",
-        "th",
-        "thead",
-        "tr",
-    }
-)
-ATTRIBUTES: Final = frozenset({"align", "alt", "colspan", "scope", "src", "style", "title", "width"})
-_VOID: Final = frozenset({"br", "img"})
+TAGS: Final = frozenset("b del div img ins span table tbody td th thead tr".split())
+ATTRIBUTES: Final = frozenset({"alt", "scope", "src", "style"})
+_VOID: Final = frozenset({"img"})
+_FORMULA: Final = re.compile(r"[$\\]")
 _CONTROLS: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069\ufeff\ud800-\udfff]"
 )
@@ -55,11 +38,16 @@ def plain(text: str) -> str:
 def escape(text: str) -> Markup:
     """Return the text as HTML; what is `Markup` already stays as it is.
 
+    Notebooks set whatever stands between two dollars, or after a backslash, as a formula: each of these signs
+    gets an element of its own, which ends that.
+
     Example:
         >>> escape("a < b")
         'a &lt; b'
     """
-    return text if isinstance(text, Markup) else Markup(html.escape(plain(text)))
+    if isinstance(text, Markup):
+        return text
+    return Markup(_FORMULA.sub(r"<span>\g<0></span>", html.escape(plain(text))))
 
 
 def tag(name: str, *children: str, style: str = "", **attributes: str) -> Markup:

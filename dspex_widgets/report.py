@@ -5,6 +5,7 @@ Inside stands the frozen HTML too; the script replaces it, and where scripts are
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import uuid
@@ -15,7 +16,7 @@ from dspex.runs.run import Run
 from dspex.runs.state import RunState
 from dspex_widgets.assets import script
 from dspex_widgets.freeze import as_html
-from dspex_widgets.markup import escape
+from dspex_widgets.markup import plain
 from dspex_widgets.protocol import encode_state
 from dspex_widgets.views import title
 
@@ -85,7 +86,7 @@ def page(state: RunState) -> str:
     code = re.sub(r"<(?=/script|!--)", r"\\x3c", script("report.js"), flags=re.IGNORECASE)
     return PAGE.format(
         policy=POLICY,
-        title=escape(f"{title(state)} · run {state.run}"),
+        title=html.escape(plain(f"{title(state)} · run {state.run}")),
         style=STYLE,
         fallback=as_html(state),
         state=encode_state(state).replace("<", "\\u003c"),

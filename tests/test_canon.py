@@ -21,7 +21,11 @@ from tests.runs.kernels import output
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
     lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
     max_leaves=6,
 )
@@ -100,7 +104,9 @@ def test_half_a_character_still_has_a_name() -> None:
     assert canonical(one) == '{"t":"a\\\\ud83d"}'
 
 
-@pytest.mark.parametrize("value", [object(), {"f": len}, {"t": int}, {"m": Answer}, [{"deep": {1, object()}}]])
+@pytest.mark.parametrize(
+    "value", [object(), {"f": len}, {"t": int}, {"m": Answer}, [{"deep": {1, object()}}]]
+)
 def test_what_has_no_plain_form_is_refused_in_words(value: object) -> None:
     """Never by the address of an object, and never silently."""
     with pytest.raises(DataError, match="holds a part that has no JSON form"):

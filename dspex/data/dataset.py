@@ -202,7 +202,9 @@ def from_csv(path: str | os.PathLike[str], inputs: Sequence[str]) -> Dataset:
             for row in reader:
                 if None in row:
                     what = "has more values than the header has names"
-                    raise DataError(f"`{path}`, line {reader.line_num} {what} ({', '.join(reader.fieldnames)}).")
+                    raise DataError(
+                        f"`{path}`, line {reader.line_num} {what} ({', '.join(reader.fieldnames)})."
+                    )
                 rows.append(row)
         except UnicodeDecodeError as exc:
             raise _not_utf8(path, exc) from None
@@ -241,7 +243,9 @@ def _counts(sizes: Sequence[float | int], whole: int) -> list[int]:
 
 
 def _not_utf8(path: str | os.PathLike[str], exc: UnicodeDecodeError) -> DataError:
-    return DataError(f"`{path}` is not UTF-8 (byte {exc.object[exc.start]:#04x}); save it as UTF-8 and read it again.")
+    return DataError(
+        f"`{path}` is not UTF-8 (byte {exc.object[exc.start]:#04x}); save it as UTF-8 and read it again."
+    )
 
 
 def _object(line: str, where: str) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class RunStart(Event, frozen=True, kw_only=True, tag="run_start"):
     sizes: dict[str, int] = {}
     """Number of examples by role: train, val."""
     planned: int | None = None
-    """How many candidates the method will try, where it knows."""
+    """How many candidates the method will try beside the baseline, where it knows."""
     code: str = ""
     """Version of dspex."""
 

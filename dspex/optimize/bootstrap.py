@@ -65,9 +65,9 @@ class BootstrapFewShot(Teleprompter):
             max_errors=max_errors,
         )
 
-    def planned(self) -> int:
-        """The program as written, and the compiled one."""
-        return 2
+    def planned(self, student: Module) -> int:
+        """One program with demonstrations."""
+        return 1
 
     def search(self, job: Job) -> Module:
         """Bootstrap once; score both programs where there is something to score them on."""

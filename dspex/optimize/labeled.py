@@ -37,9 +37,9 @@ class LabeledFewShot(Teleprompter):
         self.k = k
         self.metric = metric
 
-    def planned(self) -> int:
-        """The program as written, and with demonstrations."""
-        return 2
+    def planned(self, student: Module) -> int:
+        """One program with demonstrations."""
+        return 1
 
     def search(self, job: Job) -> Module:
         """One draw, one candidate."""

@@ -41,8 +41,8 @@ class Teleprompter:
         """Find a better program; written by each optimizer, run in the run's thread."""
         raise NotImplementedError
 
-    def planned(self) -> int | None:
-        """Return how many candidates the search will try, where it knows."""
+    def planned(self, student: Module) -> int | None:
+        """Return how many candidates the search will try beside the program as written, where it knows."""
         return None
 
     def valset_for(self, trainset: list[Example], valset: list[Example] | None) -> list[Example]:
@@ -125,7 +125,7 @@ class Teleprompter:
             budget=budget,
             seed=number,
             name=name,
-            planned=self.planned(),
+            planned=self.planned(checked),
             sizes={"train": len(train), **({"val": len(val)} if val else {})},
         )
         return launch(order, work)

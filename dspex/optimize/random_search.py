@@ -76,9 +76,10 @@ class BootstrapFewShotWithRandomSearch(Teleprompter):
             max_errors=max_errors,
         )
 
-    def planned(self) -> int:
-        """The program as written and all variants."""
-        return self.num_candidate_programs + 3
+    def planned(self, student: Module) -> int:
+        """All variants; the one without demonstrations is the program as written where that has none."""
+        has_demos = any(predictor.demos for predictor in student.predictors())
+        return self.num_candidate_programs + (3 if has_demos else 2)
 
     def valset_for(self, trainset: list[Example], valset: list[Example] | None) -> list[Example]:
         """Score on the training set where there is no validation set, as DSPy does."""

@@ -151,11 +151,16 @@ class Engine:
                 state, reason = self._run()
                 self._close(state, reason)
             finally:
-                self._journal.close()
-                bus.detach(self._journal)
-                self._owner.release()
-                _live.pop(self.id, None)
-                self.done.set()
+                try:
+                    self._let_go()
+                finally:
+                    self.done.set()  # whatever went wrong above, nobody waits for ever
+
+    def _let_go(self) -> None:
+        self._journal.close()
+        bus.detach(self._journal)
+        self._owner.release()
+        _live.pop(self.id, None)
 
     def _run(self) -> tuple[EndState, str]:
         try:

@@ -88,7 +88,9 @@ def own(folder: Path) -> FileLock:
     try:
         lock.acquire()
     except OSError as exc:  # a `filelock.Timeout` is one too
-        raise JournalError(f"Run {folder.name} cannot be kept in `{folder}`: {exc.strerror or exc}.") from None
+        raise JournalError(
+            f"Run {folder.name} cannot be kept in `{folder}`: {exc.strerror or exc}."
+        ) from None
     return lock
 
 

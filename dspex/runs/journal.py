@@ -29,6 +29,8 @@ ROOM = 20_000
 """Events that may wait for the disk before emitters are held."""
 GATHER = 0.01
 """Seconds the writer gathers events before it commits: fewer syncs, nothing a person could notice."""
+PATIENCE = 10.0
+"""Seconds to wait for a slow disk."""
 SCHEMA = """
 pragma journal_mode = wal;
 pragma synchronous = full;
@@ -65,6 +67,7 @@ class Journal:
         self._written = threading.Condition()
         self._taken = self._done = 0
         self._failed = False
+        self._released = threading.Event()
         self._db: sqlite3.Connection | None = None
 
     def take(self, event: AnyEvent) -> None:
@@ -93,7 +96,7 @@ class Journal:
         """Store a heavy payload; it is on disk before any event emitted after this call."""
         self._payloads.append((ref, body))
 
-    def flush(self, timeout: float = 10.0) -> bool:
+    def flush(self, timeout: float = PATIENCE) -> bool:
         """Wait until all that was taken so far is on disk and handed on; False if that took too long."""
         target = self._taken
         _writer.wake()
@@ -105,9 +108,10 @@ class Journal:
         _writer.add(self)
 
     def close(self) -> None:
-        """Flush, then let go of the file."""
+        """Flush, then let go of the file; returns when it is closed."""
         self.flush()
         _writer.remove(self)
+        self._released.wait(PATIENCE)
 
     def write(self) -> None:
         """Commit what is queued and hand it on; on the writer's thread."""
@@ -132,6 +136,7 @@ class Journal:
         if self._db is not None:
             self._db.close()
             self._db = None
+        self._released.set()
 
     def _commit(self, pairs: Sequence[tuple[AnyEvent, bytes]], payloads: Sequence[tuple[str, bytes]]) -> None:
         if self._db is None:

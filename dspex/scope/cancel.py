@@ -126,7 +126,9 @@ class CancelToken:
         try:
             return await coro
         except (asyncio.CancelledError, Exception):  # what is cut may fail in any way; the cut is the reason
-            if cut and task.cancelling() <= foreign + 1:  # else somebody else cancelled it too: theirs goes on
+            if (
+                cut and task.cancelling() <= foreign + 1
+            ):  # else somebody else cancelled it too: theirs goes on
                 self.check()
             raise
         finally:

@@ -31,8 +31,7 @@ async def flow(source: Iterable[T], work: Callable[[T], Awaitable[R]], width: in
         StopRequested, CancelRequested, BudgetExceeded: the run was asked to end.
         Exception: whatever `work` raises first.
     """
-    if width < 1:
-        raise SettingsError(f"At least 1 must be in flight at once, not {width}: nothing would ever start.")
+    _check(width)
     token = current().cancel
     loop = asyncio.get_running_loop()
     wake = asyncio.Event()
@@ -84,6 +83,11 @@ async def flow(source: Iterable[T], work: Callable[[T], Awaitable[R]], width: in
     finally:
         remove()
         await _abandon([*running, *(task for _, task in ready)])
+
+
+def _check(width: int) -> None:
+    if width < 1:
+        raise SettingsError(f"At least 1 must be in flight at once, not {width}: nothing would ever start.")
 
 
 async def _call(work: Callable[[T], Awaitable[R]], item: T) -> R:

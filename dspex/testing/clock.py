@@ -9,6 +9,7 @@ import asyncio
 import threading
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Self
 
 from dspex import _clock, _host
 
@@ -102,11 +103,13 @@ class FakeClock:
         with self._changed:
             return self._changed.wait_for(lambda: len(self._sleepers) >= count, timeout)
 
-    def __enter__(self) -> FakeClock:
+    def __enter__(self) -> Self:
         self._before = _clock.use(self)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
         if self._before is not None:
             _clock.use(self._before)
             self._before = None

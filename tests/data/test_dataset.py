@@ -152,7 +152,11 @@ def test_a_slice_is_a_data_set() -> None:
     assert numbers(0)._repr_html_()
 
 
-@given(count=st.integers(0, 60), weights=st.lists(st.integers(1, 9), min_size=1, max_size=5), seed=st.integers(0, 9))
+@given(
+    count=st.integers(0, 60),
+    weights=st.lists(st.integers(1, 9), min_size=1, max_size=5),
+    seed=st.integers(0, 9),
+)
 def test_shares_of_the_whole_are_the_whole(count: int, weights: list[int], seed: int) -> None:
     """Fractions that add up to 1 lose no row and take none twice, however they round."""
     parts = numbers(count).split(*[w / sum(weights) for w in weights], seed=seed)

@@ -16,7 +16,9 @@ from dspex.errors import DataError
 
 NAMES = st.sampled_from(["question", "answer", "keys", "items", "inputs", "base", "dspy_uuid", "x"])
 PLAIN = st.one_of(st.integers(-3, 3), st.floats(-3, 3), st.booleans(), st.text(max_size=3), st.none())
-VALUES = st.one_of(PLAIN, st.lists(PLAIN, max_size=2), st.dictionaries(st.text(max_size=1), PLAIN, max_size=2))
+VALUES = st.one_of(
+    PLAIN, st.lists(PLAIN, max_size=2), st.dictionaries(st.text(max_size=1), PLAIN, max_size=2)
+)
 STORES = st.dictionaries(NAMES, VALUES, max_size=5)
 
 
@@ -54,7 +56,12 @@ def test_equal_content_is_equal_and_hashes_equally(one: dict[str, Any], two: dic
 def test_copies_are_equal_and_share_nothing(store: dict[str, Any]) -> None:
     """`copy.deepcopy`, `copy.copy` and a pickle round trip keep fields and inputs."""
     example = Example(store).with_inputs(*store)
-    for other in (copy.deepcopy(example), copy.copy(example), pickle.loads(pickle.dumps(example)), example.copy()):
+    for other in (
+        copy.deepcopy(example),
+        copy.copy(example),
+        pickle.loads(pickle.dumps(example)),
+        example.copy(),
+    ):
         assert other == example
         assert other.input_keys == example.input_keys
         other["new"] = 1

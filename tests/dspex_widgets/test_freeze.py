@@ -19,7 +19,7 @@ from dspex_widgets.freeze import MIME, as_html, as_text, freeze
 from dspex_widgets.markup import escape, tag
 from tests.dspex_widgets.samples import HOSTILE, JOURNALS, a_state, poisoned
 
-TAGS = {"b", "br", "code", "del", "div", "img", "ins", "span", "table", "tbody", "td", "th", "thead", "tr"}
+TAGS = {"b", "del", "div", "img", "ins", "span", "table", "tbody", "td", "th", "thead", "tr"}
 ATTRIBUTES = {"alt", "scope", "src", "style"}
 PROPERTIES = {
     "align-items", "background", "background-color", "border", "border-bottom", "border-collapse", "border-radius",
@@ -46,7 +46,7 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag not in {"img", "br"}:
+        if tag != "img":
             self.depth.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -104,11 +104,20 @@ def test_texts_of_models_stay_texts(text: str):
     )
 
 
+def test_nothing_is_taken_for_a_formula():
+    """Two amounts of money in one line, and a backslash, stay what they are where a notebook typesets formulas."""
+    html = as_html(poisoned("task $0.13 · proposals $0.08 \\(x\\) $$y$$ \\begin{a}"))
+    texts = re.split(r"<[^>]*>", html)
+    assert "$" in texts
+    assert "\\" in texts
+    assert not [text for text in texts if len(text) > 1 and re.search(r"[$\\]", text)]
+
+
 @given(st.text())
 def test_escaped_text_reads_back(text: str):
     """Escaping changes how a text is written, not what it says, but for controls."""
     read = Reader(tag("div", text))
-    assert read.tags == ["div"]
+    assert set(read.tags) <= {"div", "span"}
     kept = re.sub("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffd\r]", "", text)
     assert re.sub("[\x00-\x1f\ufffd]", "", read.text) == kept.replace("\r", "")
 

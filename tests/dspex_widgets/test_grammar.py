@@ -13,7 +13,6 @@ from dspex_widgets.grammar import COMMANDS, Command, manual, overview
 from dspex_widgets.parsing import parse
 from dspex_widgets.tokens import split
 
-
 ROOT = Path(__file__).parents[2]
 
 

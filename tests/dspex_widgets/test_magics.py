@@ -353,7 +353,11 @@ BAD = {
     ),
     "no expression": (
         "eval program --data (val val) --metric metric",
-        "UsageError: `--data`: `(val val)` is no Python expression: invalid syntax. Perhaps you forgot a comma?.",
+        "UsageError: `(val val)` is no Python expression (invalid syntax. Perhaps you forgot a comma?).",
+    ),
+    "no expression to spell": (
+        "eval 2nd --data val --metric metric --code",
+        "UsageError: `2nd` is no Python expression (invalid decimal literal).",
     ),
     "expression that raises": (
         "eval program --data val[999] --metric metric",

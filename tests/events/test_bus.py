@@ -93,7 +93,9 @@ def test_a_detached_sink_is_handed_nothing_more() -> None:
 
 def test_every_kind_of_event_is_in_the_union() -> None:
     """What can be emitted can be read back: `AnyEvent` lists every concrete kind, each with its own wire name."""
-    concrete = {value for value in vars(kinds).values() if isinstance(value, type) and issubclass(value, Event)}
+    concrete = {
+        value for value in vars(kinds).values() if isinstance(value, type) and issubclass(value, Event)
+    }
     assert concrete - {Event} == set(AnyEvent.__args__)
     assert len({kinds.kind_of(kind) for kind in AnyEvent.__args__}) == len(AnyEvent.__args__)
 

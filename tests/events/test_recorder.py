@@ -54,7 +54,9 @@ def test_the_file_is_complete_when_the_block_raises(tmp_path: Path) -> None:
     assert [e.text for e in read(target)] == ["last words"]
 
 
-def test_the_file_is_complete_although_another_listener_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_is_complete_although_another_listener_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A recorder does not depend on the patience of others."""
     go, entered = threading.Event(), threading.Event()
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
 STRICT = ("-W", "error", "-X", "dev")
@@ -50,7 +51,7 @@ class Kernel:
         out, err = self.process.communicate(timeout=LIMIT)
         return self.process.returncode, out, err
 
-    def __enter__(self) -> Kernel:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -8,6 +8,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from dspex import runs
@@ -151,7 +152,9 @@ def test_a_full_disk_fails_the_run_and_says_so(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("fails_at", ["first", "last"])
-def test_a_run_whose_end_cannot_be_written_has_not_finished(fails_at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_end_cannot_be_written_has_not_finished(
+    fails_at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where the work itself went well: the disk does not hold it."""
     commit = Journal._commit
 
@@ -173,7 +176,9 @@ def test_a_home_that_vanishes_fails_the_run(monkeypatch: pytest.MonkeyPatch, tmp
     import shutil
 
     monkeypatch.setenv("DSPEX_HOME", str(tmp_path))
-    monkeypatch.setattr(Journal, "open", lambda self, go=Journal.open: (shutil.rmtree(self.path.parent), go(self)))
+    monkeypatch.setattr(
+        Journal, "open", lambda self, go=Journal.open: (shutil.rmtree(self.path.parent), go(self))
+    )
     run = begin(lambda kept: "x")
     with pytest.raises(JournalError, match="cannot be written: unable to open database file"):
         run.result(LIMIT)
@@ -183,7 +188,9 @@ def test_a_home_that_vanishes_fails_the_run(monkeypatch: pytest.MonkeyPatch, tmp
 def test_a_broken_journal_leaves_other_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """One writer serves all, and goes on."""
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "_commit", lambda *_: (_ for _ in ()).throw(sqlite3.OperationalError("broken")))
+        patch.setattr(
+            Journal, "_commit", lambda *_: (_ for _ in ()).throw(sqlite3.OperationalError("broken"))
+        )
         broken = begin(lambda kept: "x")
         broken.wait(LIMIT)
     assert broken.status == "failed"
@@ -217,12 +224,12 @@ def test_a_feed_joins_snapshot_and_rest_without_a_seam() -> None:
     feed, over = Feed(), threading.Event()
 
     def pour() -> None:
-        for n in range(1, 3001):
+        for n in range(1, 1001):
             feed.take([Log(seq=n, level="info", text="")])
         over.set()
 
     def decode(snapshot: bytes) -> runs.RunState:
-        return runs.state.msgspec.json.decode(snapshot, type=runs.RunState)
+        return msgspec.json.decode(snapshot, type=runs.RunState)
 
     thread = threading.Thread(target=pour)
     thread.start()
@@ -233,5 +240,5 @@ def test_a_feed_joins_snapshot_and_rest_without_a_seam() -> None:
         joined.append((decode(snapshot), told))
     thread.join(LIMIT)
     for state, told in joined[:200]:
-        assert [e.seq for e in told] == list(range(state.seq + 1, 3001))
+        assert [e.seq for e in told] == list(range(state.seq + 1, 1001))
         assert fold(told, state) == feed.state()

@@ -73,7 +73,9 @@ TestSpending = Spending.TestCase
 @pytest.mark.parametrize("usd", [0, 0.0, -1, float("nan"), -float("inf")])
 def test_a_budget_that_allows_nothing_is_refused(usd: float) -> None:
     """It is told at once, in words, and not by a run that does nothing."""
-    with pytest.raises(SettingsError, match=r"A budget of \$\S+ allows no call; give more than 0, or None for no cap"):
+    with pytest.raises(
+        SettingsError, match=r"A budget of \$\S+ allows no call; give more than 0, or None for no cap"
+    ):
         Budget(usd)
 
 
@@ -154,7 +156,12 @@ def test_a_plain_thread_waits_for_money_too() -> None:
     """Driven from a thread, `areserve` holds that thread until a call settles."""
     budget, got = Budget(1.0), threading.Event()
     first = budget.reserve(0.9)
-    thread = _host.spawn("spend", lambda: (_host.drive(budget.areserve(0.5)), got.set()) and None)
+
+    def spend() -> None:
+        _host.drive(budget.areserve(0.5))
+        got.set()
+
+    thread = _host.spawn("spend", spend)
     for _ in range(1000):
         if budget._waiting:
             break
@@ -217,7 +224,12 @@ def test_settling_from_many_threads_books_once() -> None:
     budget = Budget(1000.0)
     for _ in range(200):
         call, go = budget.reserve(1.0), threading.Barrier(2)
-        threads = [_host.spawn("settle", lambda call=call, go=go: (go.wait(LIMIT), call.settle(1.0)) and None) for _ in "ab"]
+
+        def settle(call: Reservation = call, go: threading.Barrier = go) -> None:
+            go.wait(LIMIT)
+            call.settle(1.0)
+
+        threads = [_host.spawn("settle", settle) for _ in "ab"]
         for thread in threads:
             thread.join(LIMIT)
     assert budget.spent == 200.0

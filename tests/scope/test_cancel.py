@@ -68,7 +68,9 @@ def test_the_end_is_told_with_the_error_it_was_asked_for_with() -> None:
         token.check()
 
 
-@pytest.mark.parametrize("wake", [CancelToken.resume, lambda t: t.request("stop"), lambda t: t.request("cancel")])
+@pytest.mark.parametrize(
+    "wake", [CancelToken.resume, lambda t: t.request("stop"), lambda t: t.request("cancel")]
+)
 def test_whoever_is_paused_is_woken_by_what_comes_next(wake: Callable[[CancelToken], bool]) -> None:
     """Resuming and both ends let a waiting thread go."""
     token, woken = CancelToken(), threading.Event()

@@ -63,7 +63,10 @@ def test_what_is_counted_counts_above() -> None:
     """Eight threads that add to leaves leave their sum at the root."""
     root = Tally()
     leaves = [Tally(Tally(root)) for _ in range(8)]
-    threads = [_host.spawn("count", lambda leaf=leaf: [leaf.add(0.5) for _ in range(200)] and None) for leaf in leaves]
+    threads = [
+        _host.spawn("count", lambda leaf=leaf: [leaf.add(0.5) for _ in range(200)] and None)
+        for leaf in leaves
+    ]
     for thread in threads:
         thread.join(10)
     assert (root.calls, root.cost) == (1600, 800.0)
@@ -73,7 +76,12 @@ def test_what_is_counted_counts_above() -> None:
 def test_an_event_carries_its_place() -> None:
     """Run, span and the span around it are filled in by the scope."""
     seen: list[Log] = []
-    with subscribe("log", seen.append), enter(Scope(run="r-scope")), within("outer"), within("inner") as scope:
+    with (
+        subscribe("log", seen.append),
+        enter(Scope(run="r-scope")),
+        within("outer"),
+        within("inner") as scope,
+    ):
         scope.emit(Log(level="info", text="here"))
     assert [(e.run, e.span, e.parent) for e in seen] == [("r-scope", "inner", "outer")]
 
