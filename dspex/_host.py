@@ -52,7 +52,9 @@ class _Workers:
         self._queue.put(lambda: _fulfil(future, fn))
         if short:
             context = contextvars.Context()
-            threading.Thread(target=context.run, args=(self._serve,), name="dspex-worker", daemon=True).start()
+            threading.Thread(
+                target=context.run, args=(self._serve,), name="dspex-worker", daemon=True
+            ).start()
         return future
 
     def _serve(self) -> None:
@@ -233,7 +235,9 @@ class _Portal:
         """Run on the host loop and wait in this thread."""
         if on_host():
             coro.close()
-            raise ProgramError(f"{what} was called on dspex's own event loop; write `await` with its async form.")
+            raise ProgramError(
+                f"{what} was called on dspex's own event loop; write `await` with its async form."
+            )
         return block(submit(coro))
 
 

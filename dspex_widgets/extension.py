@@ -27,18 +27,14 @@ def load(shell: Any) -> None:
     """
     if shell in _undo:
         return
-    formatter = shell.display_formatter.ipython_display_formatter
-    before = formatter.for_type(Run, show_once)
-    quiet = on_start(show, key="display")
+    steps: list[Callable[[], object]] = [on_start(show, key="display"), lambda: magics.unregister(shell)]
     magics.register(shell)
+    if hasattr(shell, "kernel"):  # in a terminal a run is its one line of text
+        steps.append(_shows_runs(shell))
 
     def undo() -> None:
-        magics.unregister(shell)
-        quiet()
-        if before is None:
-            formatter.pop(Run, None)
-        else:
-            formatter.for_type(Run, before)
+        for step in steps:
+            step()
 
     _undo[shell] = undo
 
@@ -48,3 +44,10 @@ def unload(shell: Any) -> None:
     undo = _undo.pop(shell, None)
     if undo is not None:
         undo()
+
+
+def _shows_runs(shell: Any) -> Callable[[], object]:
+    """Have a run on a cell's last line shown as a widget; return what ends that."""
+    formatter = shell.display_formatter.ipython_display_formatter
+    before = formatter.for_type(Run, show_once)
+    return lambda: formatter.pop(Run, None) if before is None else formatter.for_type(Run, before)

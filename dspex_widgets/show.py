@@ -46,7 +46,7 @@ def show(run: Run) -> str | None:
         >>> run.wait()
         True
         >>> show(run)
-        'Run r... · LabeledFewShot on Predict: finished, ...'
+        'Run r... · LabeledFewShot on ticket -> team: finished...'
     """
     shell = _shell()
     if shell is None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from msgspec.structs import force_setattr
 
 from dspex import _clock, _host
-from dspex.events.event import LIVE_ONLY, AnyEvent, Event, RunEnd
+from dspex.events.event import LIVE_ONLY, AnyEvent, Event, RunEnd, RunStart
 
 
 class Sink(Protocol):
@@ -54,6 +54,8 @@ class Bus:
         may still emit.
         """
         with self._lock:
+            if isinstance(event, RunStart):
+                self._over.discard(run)  # the same id in another home
             if run in self._over:
                 return
             force_setattr(event, "time", _clock.now())

@@ -70,7 +70,9 @@ class Subscription:
                 event = self._queue.popleft()
                 try:
                     self._listener(event)
-                except BaseException as exc:  # a listener is foreign code: it may fail in any way, the work goes on
+                except (
+                    BaseException
+                ) as exc:  # a listener is foreign code: it may fail in any way, the work goes on
                     self.close()
                     self._queue.clear()
                     what = f"{type(exc).__name__}: {exc}"
@@ -95,7 +97,9 @@ class Subscription:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
         drain()
         self.close()
 
@@ -185,7 +189,9 @@ def subscribe(pattern: str, listener: Listener, *, lossless: bool = False) -> Su
     """
     subscription = Subscription(pattern, listener, lossless=lossless)
     if not subscription._kinds:
-        raise SettingsError(f"No event matches `{pattern}`.{nearest(pattern, KINDS)} Kinds: {', '.join(KINDS)}.")
+        raise SettingsError(
+            f"No event matches `{pattern}`.{nearest(pattern, KINDS)} Kinds: {', '.join(KINDS)}."
+        )
     _service.add(f"{pattern}|{_identity(listener)}", subscription)
     return subscription
 

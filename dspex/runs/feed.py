@@ -33,9 +33,7 @@ class Feed:
             for follower in list(self._followers):
                 try:
                     follower(events)
-                except (
-                    Exception
-                ) as exc:  # foreign code on the one thread that keeps all runs: it must not end that
+                except Exception as exc:  # a follower must not end the thread that keeps all runs
                     self._followers.remove(follower)
                     text = f"A follower of run {self._state.run} was unhooked: it raised {type(exc).__name__}: {exc}"
                     bus.emit(Log(level="error", text=text))

@@ -9,7 +9,20 @@ from dspex.runs.state import CandidateView, RunState
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ("id", "origin", "what", "score", "low", "high", "n", "failed", "demos", "cost", "state", "instruction")
+COLUMNS = (
+    "id",
+    "origin",
+    "what",
+    "score",
+    "low",
+    "high",
+    "n",
+    "failed",
+    "demos",
+    "cost",
+    "state",
+    "instruction",
+)
 
 
 def candidates_frame(state: RunState) -> pd.DataFrame:

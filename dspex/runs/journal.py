@@ -89,7 +89,8 @@ class Journal:
     def wait_for_room(self) -> None:
         """Hold the caller until the disk has caught up."""
         with self._written:
-            while self.full and not self._failed:
+            # The writer itself may tell of a failing follower; it cannot wait for itself.
+            while self.full and not self._failed and not _writer.is_me():
                 self._written.wait(0.1)
 
     def keep(self, ref: str, body: bytes) -> None:
@@ -163,6 +164,7 @@ class _Writer:
         self._open: list[Journal] = []
         self._leaving: list[Journal] = []
         self._running = False
+        self._ident = 0
         self._never = threading.Event()
         self._inherited: list[sqlite3.Connection] = []
         self.wake = self._wake.set
@@ -180,6 +182,10 @@ class _Writer:
             self._leaving.append(journal)
         self._wake.set()
 
+    def is_me(self) -> bool:
+        """Tell whether this is the writer's own thread."""
+        return threading.get_ident() == self._ident
+
     def forget(self) -> None:
         """Begin anew after a fork; the parent's files stay open here, unused: closing them could disturb it."""
         inherited = [*self._inherited, *(j._db for j in self._open if j._db is not None)]
@@ -187,6 +193,7 @@ class _Writer:
         self._inherited = inherited
 
     def _serve(self) -> None:
+        self._ident = threading.get_ident()
         while True:
             self._wake.wait()
             self._never.wait(GATHER)
@@ -215,7 +222,9 @@ def read_events(path: Path, after: int = 0) -> Iterator[AnyEvent]:
         try:
             yield _decoder().decode(body)
         except msgspec.MsgspecError as exc:
-            raise JournalError(f"The journal `{path}` was written by another version of dspex: {exc}") from None
+            raise JournalError(
+                f"The journal `{path}` was written by another version of dspex: {exc}"
+            ) from None
 
 
 def read_payload(path: Path, ref: str) -> bytes:

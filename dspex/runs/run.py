@@ -127,7 +127,9 @@ class Run:
         if isinstance(engine.error, DspexError):
             raise engine.error
         if engine.error is not None:
-            raise RunFailedError(f"Run {self.id} failed: {type(engine.error).__name__}: {engine.error}") from engine.error
+            raise RunFailedError(
+                f"Run {self.id} failed: {type(engine.error).__name__}: {engine.error}"
+            ) from engine.error
         if engine.value is not None:
             return engine.value
         value = engine.kept.partial() if engine.kept.partial is not None else engine.best()
@@ -163,7 +165,9 @@ class Run:
         state = self.state
         seen = state.candidate(candidate or state.best)
         if seen is None or not seen.program:
-            raise UsageError(f"Run {self.id} has no {f'candidate `{candidate}`' if candidate else 'scored candidate'}.")
+            raise UsageError(
+                f"Run {self.id} has no {f'candidate `{candidate}`' if candidate else 'scored candidate'}."
+            )
         import json
 
         if self._engine is not None:
@@ -198,7 +202,9 @@ class Run:
         for entry in entry_points(group="dspex.reports", name="html"):
             write: Callable[[Run, Path], Path] = entry.load()
             return write(self, Path(path or f"dspex-{self.id}.html"))
-        raise UsageError("The report writer is missing: install dspex again, its `dspex_widgets` part is not there.")
+        raise UsageError(
+            "The report writer is missing: install dspex again, its `dspex_widgets` part is not there."
+        )
 
     def __repr__(self) -> str:
         return headline(self.state)

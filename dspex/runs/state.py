@@ -280,7 +280,11 @@ def _candidate(state: RunState, event: Event) -> None:
             state.best = event.candidate
             state.line.append(
                 BestPoint(
-                    candidate=event.candidate, mean=event.mean, calls=seen.calls, spent=seen.spent, at=event.time
+                    candidate=event.candidate,
+                    mean=event.mean,
+                    calls=seen.calls,
+                    spent=seen.spent,
+                    at=event.time,
                 )
             )
 

@@ -44,7 +44,9 @@ class Runs(Sequence[Run]):
             return f"No runs yet in {home.home()}."
         table = [COLUMNS, *self.rows()]
         widths = [max(len(row[i]) for row in table) for i in range(len(COLUMNS))]
-        return "\n".join("  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip() for row in table)
+        return "\n".join(
+            "  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip() for row in table
+        )
 
     def _repr_html_(self) -> str:
         import html
@@ -53,7 +55,9 @@ class Runs(Sequence[Run]):
             return f"<p>No runs yet in <code>{html.escape(str(home.home()))}</code>.</p>"
         head = "".join(f'<th style="text-align:left">{name}</th>' for name in COLUMNS)
         body = "".join(
-            "<tr>" + "".join(f'<td style="text-align:left">{html.escape(text)}</td>' for text in row) + "</tr>"
+            "<tr>"
+            + "".join(f'<td style="text-align:left">{html.escape(text)}</td>' for text in row)
+            + "</tr>"
             for row in self.rows()
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

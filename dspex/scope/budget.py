@@ -46,7 +46,9 @@ class Budget:
         (0.12, 0.0)
     """
 
-    def __init__(self, usd: float | None = None, warn: Callable[[float, float, float], None] | None = None) -> None:
+    def __init__(
+        self, usd: float | None = None, warn: Callable[[float, float, float], None] | None = None
+    ) -> None:
         if usd is not None and not isinstance(usd, (int, float)):
             raise SettingsError(f"A budget is a number of US dollars such as 0.50, not `{usd!r}`.")
         if usd is not None and not usd > 0:

@@ -20,7 +20,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-async def flow(source: Iterable[T], work: Callable[[T], Awaitable[R]], width: int) -> AsyncGenerator[tuple[int, R], None]:
+async def flow(
+    source: Iterable[T], work: Callable[[T], Awaitable[R]], width: int
+) -> AsyncGenerator[tuple[int, R], None]:
     """Yield `(position in source, await work(item))` as results come in, on the host loop.
 
     A paused run starts nothing new. A stopped one, or one whose money is spent, waits for what is in flight (it is
@@ -100,7 +102,9 @@ async def _abandon(tasks: Sequence[asyncio.Task[R]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def run_all(source: Iterable[T], work: Callable[[T], Awaitable[R]], width: int, what: str = "this") -> list[R]:
+def run_all(
+    source: Iterable[T], work: Callable[[T], Awaitable[R]], width: int, what: str = "this"
+) -> list[R]:
     """Do all the work from a plain thread and return the results in the source's order."""
 
     async def collect() -> list[R]:

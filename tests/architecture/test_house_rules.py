@@ -30,6 +30,7 @@ BROAD_EXCEPT = {
     "dspex/lm/litellm.py": "the border: litellm raises its own, openai's, httpx's and builtin errors alike",
     "dspex/optimize/harvest.py": "a row that fails is skipped and told; too many end the search",
     "dspex/runs/engine.py": "the outer edge of a run: whatever ends it becomes its last event",
+    "dspex/runs/feed.py": "a follower that raises is taken off; the journal and the run go on",
     "dspex_widgets/broadcaster.py": "a comm that fails is unhooked; the other panels and the run go on",
     "dspex_widgets/controls.py": "the browser waits for an answer, and the thread has no caller",
 }

@@ -38,7 +38,7 @@ def test_loading_twice_is_loading_once(shell: InteractiveShell):
     load(shell)
     assert "display" in runs._hooks
     assert "dspex" in shell.magics_manager.magics["line"]
-    assert Run in formatters
+    assert formatters == before, "in a terminal a run is its line of text"
     unload(shell)
     assert "display" not in runs._hooks
     assert "dspex" not in shell.magics_manager.magics["line"]
@@ -60,7 +60,9 @@ def test_terminal_shows_a_line_of_text(shell: InteractiveShell, capsys: pytest.C
     load(shell)
     shell.user_ns["run"] = a_run()
     shell.run_cell("run")
-    assert "Run r1 · BootstrapFewShot on triage: finished" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("Run r1 · BootstrapFewShot on triage: finished") == 1
+    show(a_run())
+    assert capsys.readouterr().out.count("Run r1 · BootstrapFewShot on triage: finished") == 1
     assert not is_headless()
 
 

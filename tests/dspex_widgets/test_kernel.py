@@ -94,3 +94,11 @@ def test_run_of_the_past_is_shown_frozen(notebook: Notebook):
     assert set(bundle) == {"text/html", "text/plain", MIME}
     [again] = displays(notebook.run("import dspex\ndspex.runs.open(run.id)"))
     assert again["text/plain"] == bundle["text/plain"]
+
+
+def test_unloaded_extension_shows_runs_no_more(notebook: Notebook):
+    """After `%unload_ext` a run is its line of text; after `%load_ext` it is shown again, once."""
+    notebook.run("run = begin(held=False)\nrun.wait()")
+    assert displays(notebook.run("%unload_ext dspex\nrun")) == []
+    assert len(displays(notebook.run("%load_ext dspex\n%reload_ext dspex\nrun"))) == 1
+    assert len(displays(notebook.run("announce(run)\nrun"))) == 1

@@ -48,9 +48,13 @@ def test_a_pattern_narrows_the_file(tmp_path: Path) -> None:
 def test_the_file_is_complete_when_the_block_raises(tmp_path: Path) -> None:
     """What led to an error is what one wants to read."""
     target = tmp_path / "events.jsonl"
-    with pytest.raises(ValueError, match="boom"), record(target):
+
+    def fail() -> None:
         say("last words")
         raise ValueError("boom")
+
+    with pytest.raises(ValueError, match="boom"), record(target):
+        fail()
     assert [e.text for e in read(target)] == ["last words"]
 
 

@@ -171,9 +171,9 @@ run = start(plan, lambda kept: threading.Event().wait())
 run._engine.flush()
 child = os.fork()
 if child == 0:
+    say("forked")
     sys.stdin.readline()
     os._exit(0)
-say("forked")
 os.waitpid(child, 0)
 """
     )

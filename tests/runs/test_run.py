@@ -13,6 +13,7 @@ from dspex.errors import BudgetExceeded, DataError, RunFailedError, UsageError
 from dspex.events.bus import bus
 from dspex.events.event import CandidateEvaluated, Log, RunPaused, RunResumed, RunStart, RunStopping
 from dspex.runs import engine as engines
+from dspex.runs import journal as journals
 from dspex.runs.run import announce
 from dspex.runs.state import fold
 from dspex.scope.scope import Scope, current
@@ -340,6 +341,22 @@ def test_a_failing_follower_stops_nobody() -> None:
     assert run.result(LIMIT).name == "result"
     assert begin(lambda kept: "other").result(LIMIT) == "other"
     assert type(told[-1]).__name__ == "RunEnd"
+
+
+def test_telling_of_a_failing_follower_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writer says so itself, also while its own queue is full."""
+    monkeypatch.setattr(journals, "ROOM", 0)
+    steps = Steps(1)
+    run = begin(steps)
+    steps.wait()
+
+    def fragile(events: Any) -> None:
+        Scope(run=run.id).emit(Log(level="info", text="more to write"))
+        raise ValueError("boom")
+
+    run.follow(fragile)
+    steps.let_go()
+    assert run.result(LIMIT).name == "result"
 
 
 def test_candidates_come_best_first() -> None:
