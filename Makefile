@@ -129,6 +129,13 @@ bench: $(VENV)/.stamp-dev ## Measure what must stay fast
 	$(call say,Measurements)
 	@$(PY) -m tests.bench
 
+.PHONY: freeze
+freeze: $(VENV)/.stamp-lab $(BUNDLE) ## Execute the notebooks anew and keep their outputs
+	$(call say,Notebooks)
+	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; \
+	cd notebooks && HOME=$$home DSPEX_HOME=$$home/dspex DSPEX_CACHE_DIR=$$home/cache \
+	  $(abspath $(VENV))/bin/jupyter nbconvert --log-level=ERROR --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False *.ipynb
+
 .PHONY: types
 types: $(VENV)/.stamp-dev ## Write the TypeScript types anew from the Python events
 	$(call say,js/src/wire/types.ts)

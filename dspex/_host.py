@@ -192,15 +192,28 @@ def submit(coro: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
     return asyncio.run_coroutine_threadsafe(coro, _host.loop)
 
 
-def block(future: concurrent.futures.Future[T]) -> T:
-    """Wait in this thread; Ctrl-C cancels what is waited for."""
+def block(coro: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the host loop and wait in this thread; Ctrl-C at any moment cancels it."""
+    given_up = False
+    tasks: list[asyncio.Task[Any] | None] = []
+
+    async def wanted() -> T:
+        tasks.append(asyncio.current_task())
+        if given_up:
+            coro.close()
+            raise asyncio.CancelledError
+        return await coro
+
     try:
+        future = submit(wanted())
         while True:
             done, _ = concurrent.futures.wait([future], timeout=0.5)
             if done:
                 return future.result()
     except KeyboardInterrupt:
-        future.cancel()
+        # It may have come before `submit` returned: what is on its way to the loop must not run on unwanted.
+        given_up = True
+        _host.loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks if task is not None])
         raise
 
 
@@ -238,7 +251,7 @@ class _Portal:
             raise ProgramError(
                 f"{what} was called on dspex's own event loop; write `await` with its async form."
             )
-        return block(submit(coro))
+        return block(coro)
 
 
 portal = _Portal()
@@ -247,7 +260,7 @@ portal = _Portal()
 async def hop(coro: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on the host loop from wherever the caller is, and return what it returns."""
     if _local.driving:
-        return block(submit(coro))
+        return block(coro)
     if on_host():
         return await coro
     return await asyncio.wrap_future(submit(coro))

@@ -255,6 +255,30 @@ def test_ctrl_c_cuts_what_is_waited_for(call: str) -> None:
     assert sorted(out.split()) == ["alive", "cut", "interrupted"]
 
 
+def test_ctrl_c_cuts_also_what_has_only_been_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left running where the interrupt falls between asking the host and waiting for it."""
+    submit = _host.submit
+
+    def interrupted(coro):
+        submit(coro)
+        raise KeyboardInterrupt
+
+    async def hang() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def others() -> int:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return len(asyncio.all_tasks()) - 1
+
+    before = on_the_host(others())
+    with monkeypatch.context() as patch:
+        patch.setattr(_host, "submit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            _host.portal.run(hang())
+    assert on_the_host(others()) == before
+
+
 def test_a_process_ends_quietly_with_work_in_flight() -> None:
     """No hang, no warning and no traceback at the end of a process, whatever still waits."""
     said = output("""
