@@ -32,7 +32,6 @@ a header or a key.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 
@@ -226,5 +225,7 @@ def is_retryable_lm_error(error: BaseException) -> bool:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return " Did you mean `x`?" for the known word nearest to `word`, or "" where none is near."""
+    import difflib  # only a mistake needs it
+
     match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5 if len(word) < 4 else 0.6)
     return f" Did you mean `{match[0]}`?" if match else ""
