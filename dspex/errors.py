@@ -36,17 +36,27 @@ from collections.abc import Iterable, Sequence
 
 
 class DspexError(Exception):
-    """Base of all errors raised by dspex."""
+    """Base of all errors raised by dspex.
+
+    IPython shows the reader's own lines that led here and what the error says, none of our frames.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        own = [frame for error in (self.__cause__, self) for frame in _frames_of_the_reader(error)]
+        return [*dict.fromkeys(own), f"{type(self).__name__}: {self}"]
+
+
+def _one_line(error: DspexError) -> list[str]:
+    return [f"{type(error).__name__}: {error}"]
 
 
 class UsageError(DspexError):
     """The caller asked for something that cannot be; the message says what to write instead.
 
-    IPython shows these as one line: a traceback through our files would tell the reader nothing.
+    IPython shows these as one line: where it came from is the cell just run.
     """
 
-    def _render_traceback_(self) -> list[str]:
-        return [f"{type(self).__name__}: {self}"]
+    _render_traceback_ = _one_line
 
 
 class SignatureError(UsageError, ValueError, TypeError):
@@ -110,9 +120,7 @@ class LMAuthError(LMError):
     """The key is missing, wrong or not allowed to use this model."""
 
     kind = "auth"
-
-    def _render_traceback_(self) -> list[str]:
-        return [f"{type(self).__name__}: {self}"]
+    _render_traceback_ = _one_line
 
 
 class LMQuotaError(LMError):
@@ -229,3 +237,16 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
     match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5 if len(word) < 4 else 0.6)
     return f" Did you mean `{match[0]}`?" if match else ""
+
+
+def _frames_of_the_reader(error: BaseException | None) -> list[str]:
+    """Return where the error passed through code that is neither ours nor installed."""
+    import sysconfig
+    import traceback
+    from pathlib import Path
+
+    paths = sysconfig.get_paths()
+    foreign = (str(Path(__file__).parent), paths["stdlib"], paths["purelib"], paths["platlib"])
+    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
+    own = [f for f in frames if not f.filename.startswith(foreign) and not f.filename.startswith("<frozen")]
+    return [f"  in `{f.name}`, line {f.lineno}: {f.line}" for f in own]
