@@ -77,9 +77,8 @@ class BootstrapFewShotWithRandomSearch(Teleprompter):
         )
 
     def planned(self, student: Module) -> int:
-        """All variants; the one without demonstrations is the program as written where that has none."""
-        has_demos = any(predictor.demos for predictor in student.predictors())
-        return self.num_candidate_programs + (3 if has_demos else 2)
+        """All variants there are."""
+        return len(self._seeds(student, None))
 
     def valset_for(self, trainset: list[Example], valset: list[Example] | None) -> list[Example]:
         """Score on the training set where there is no validation set, as DSPy does."""
@@ -90,7 +89,7 @@ class BootstrapFewShotWithRandomSearch(Teleprompter):
         scope = current()
         base = job.candidates.add(job.student, what="as written", baseline=True)
         job.candidates.score(base)
-        seeds = [s for s in range(ZERO_SHOT, self.num_candidate_programs) if self._asked(job, s)]
+        seeds = self._seeds(job.student, job.options.get("restrict"))
         scope.emit(PhaseStart(name=SEARCH, total=len(seeds)))
         for k, seed in enumerate(seeds, start=1):
             scope.checkpoint()
@@ -103,11 +102,12 @@ class BootstrapFewShotWithRandomSearch(Teleprompter):
         assert job.candidates.best is not None, "the program as written was scored"
         return job.candidates.best.program
 
-    def _asked(self, job: Job, seed: int) -> bool:
-        restrict: Sequence[int] | None = job.options.get("restrict")
-        if seed == LABELED and not self.recipe.max_labeled_demos:
-            return False
-        return restrict is None or seed in restrict
+    def _seeds(self, student: Module, restrict: Sequence[int] | None) -> list[int]:
+        seeds = range(ZERO_SHOT, self.num_candidate_programs)
+        idle = set() if self.recipe.max_labeled_demos else {LABELED}
+        if not any(predictor.demos for predictor in student.predictors()):
+            idle.add(ZERO_SHOT)  # that is the program as written, scored already
+        return [seed for seed in seeds if seed not in idle and (restrict is None or seed in restrict)]
 
     def _variant(self, job: Job, seed: int) -> tuple[Module, str]:
         most = self.recipe.max_bootstrapped_demos
