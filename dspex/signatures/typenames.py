@@ -14,6 +14,7 @@ import decimal
 import enum
 import pathlib
 import sys
+import threading
 import types
 import typing
 import uuid
@@ -96,7 +97,7 @@ class TypeNames:
         if not text:
             raise Unknown("A type is missing", 0, "write one after `:`, or leave the `:` out for `str`.")
         try:
-            found = self._type(ast.parse(text, mode="eval").body, text)
+            found = self._type(_parsed(text), text)
             return types.NoneType if found is None else found
         except SyntaxError as exc:
             at = min(max((exc.offset or 1) - 1, 0), len(text))
@@ -234,3 +235,12 @@ def _source(text: str, node: ast.expr) -> str:
 def _fail(what: str, node: ast.expr, text: str, advice: str) -> NoReturn:
     at = len(text.encode()[: node.col_offset].decode(errors="ignore"))  # the tree counts bytes
     raise Unknown(what, at, advice)
+
+
+_parsing = threading.Lock()
+
+
+def _parsed(text: str) -> ast.expr:
+    # Two threads in `ast.parse` at once can raise a SystemError on Python before 3.11.8 and 3.12.2 (gh-106905).
+    with _parsing:
+        return ast.parse(text, mode="eval").body
