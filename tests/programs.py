@@ -20,6 +20,8 @@ class Sort(dspex.Signature):
 class Answering:
     """A Transport that answers by a function of the request; it counts, and it can fail."""
 
+    waits = False
+
     def __init__(self, answer: Callable[[Request], str | LMError]) -> None:
         self.requests: list[Request] = []
         self._answer = answer

@@ -11,7 +11,8 @@ import msgspec
 from dspex import _canon, _host
 from dspex.lm.messages import Request, Response
 from dspex.lm.store import Store, default_store
-from dspex.lm.transport import Transport
+from dspex.lm.stream import Delivery
+from dspex.lm.transport import OnChunk, Transport, ask, piece_of
 
 VERSION = "1"
 """Part of every key; raised when the meaning of a request or the form of an answer changes."""
@@ -33,7 +34,8 @@ class Cached:
 
     def key(self, request: Request) -> str:
         """Return the request's key: version, place and request, never a secret."""
-        return _canon.digest([VERSION, self._place, request])
+        own = self._kept().keyer
+        return _canon.digest([VERSION, self._place, request if own is None else own(request)])
 
     def peek(self, request: Request) -> Response | None:
         """Return the answer kept for this request, cached and free; None where there is none."""
@@ -43,18 +45,38 @@ class Cached:
         """Answer from what is kept, or ask."""
         return self.peek(request) or await self.fetch(request)
 
-    async def fetch(self, request: Request) -> Response:
+    async def stream(self, request: Request, on_chunk: OnChunk) -> Response:
+        """Answer as `send` does; what is kept is handed over as one piece."""
+        kept = self.peek(request)
+        if kept is None:
+            return await self.fetch(request, on_chunk)
+        on_chunk(piece_of(kept))
+        return kept
+
+    async def fetch(self, request: Request, on_chunk: OnChunk | None = None) -> Response:
         """Ask, together with whoever asks the same right now, and keep the answer; after a `peek` in vain."""
         key, store = self.key(request), self._kept()
-        response, shared = await _host.hop(store.flights.join(key, lambda: self._ask(key, request, store)))
+        # The flight goes on for others when this caller has left, who must then get nothing more.
+        delivery = None if on_chunk is None else Delivery(on_chunk)
+        try:
+            response, shared = await _host.hop(
+                store.flights.join(key, lambda: self._ask(key, request, store, delivery))
+            )
+        finally:
+            if delivery is not None:
+                delivery.close()
+        if on_chunk is not None and delivery is not None and not delivery.any:
+            on_chunk(piece_of(response))
         return msgspec.structs.replace(response, cost=0.0, cached=True) if shared else response
 
-    async def _ask(self, key: str, request: Request, store: Store) -> Response:
+    async def _ask(
+        self, key: str, request: Request, store: Store, on_chunk: OnChunk | None = None
+    ) -> Response:
         # Between a caller's look and its turn on the loop, another's flight may have landed.
         known = store.memory.get(key)
         if known is not None:
             return known
-        response = await self._transport.send(request)
+        response = await ask(self._transport, request, on_chunk)
         if all(choice.finish in ("stop", "tool_calls") for choice in response.choices):
             await _host.in_worker(store.put, key, response)
         return response

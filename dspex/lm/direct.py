@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,7 +19,15 @@ from dspex.lm.failures import Caller, broken, failure, missing_key, retry_after_
 from dspex.lm.messages import Request, Response
 from dspex.lm.providers import Route
 from dspex.lm.secret import Secret, public_url
+from dspex.lm.stream import Assembly, Events, StreamError
+from dspex.lm.transport import OnChunk, piece_of
 from dspex.lm.wire import NoAnswerError, body_of, response_of
+
+if TYPE_CHECKING:
+    import aiohttp
+
+STREAM_PATIENCE = 10
+"""How many times `timeout` a streamed answer may take as a whole; its silences are held to `timeout` itself."""
 
 
 class DirectTransport:
@@ -53,44 +62,55 @@ class DirectTransport:
         Raises:
             LMError: what the status, the connection or the body stands for.
         """
-        answer = await self._exchange(request, self._caller(request.model))
-        if isinstance(answer, LMError):
-            raise answer
-        if answer is None:
-            raise asyncio.CancelledError
-        return answer
+        return _given(await self._exchange(request, self._caller(request.model), None))
 
-    async def _exchange(self, request: Request, caller: Caller) -> Response | LMError | None:
+    async def stream(self, request: Request, on_chunk: OnChunk) -> Response:
+        """Answer one request, once, and hand over its pieces as they arrive.
+
+        Raises:
+            LMError: as `send` does, and where the stream breaks off.
+        """
+        return _given(await self._exchange(request, self._caller(request.model), on_chunk))
+
+    async def _exchange(
+        self, request: Request, caller: Caller, on_chunk: OnChunk | None
+    ) -> Response | LMError | None:
         """Ask and read; None where the task was cancelled, whose own error would show the frames below."""
         if self._route.needs_key and not self._key() and not self._headers:
             return missing_key(caller, self._route.keys)
         session = await http.session()
         import aiohttp
 
+        streams, body = on_chunk is not None, b""
+        whole = aiohttp.ClientTimeout(total=self._timeout)
+        pieces = aiohttp.ClientTimeout(total=self._timeout * STREAM_PATIENCE, sock_read=self._timeout)
         try:
             async with session.post(
                 f"{self._route.base}/chat/completions",
-                data=body_of(request, self._route.model),
+                data=body_of(request, self._route.model, stream=streams),
                 headers=self._reveal(),
                 proxy=http.proxy_for(self._route.base),
-                timeout=aiohttp.ClientTimeout(total=self._timeout),
+                timeout=pieces if streams else whole,
                 # A redirect would carry key and prompt to an address nobody chose.
                 allow_redirects=False,
             ) as reply:
-                body = await reply.read()
-                status, wait = reply.status, retry_after_seconds(reply.headers.get("Retry-After"))
+                if on_chunk is not None and reply.status == 200 and "json" not in reply.content_type:
+                    return await _pieces(reply, on_chunk)
+                body, status = await reply.read(), reply.status
+                wait = retry_after_seconds(reply.headers.get("Retry-After"))
+            if status == 200:
+                return _whole(body, on_chunk)
         except TimeoutError:
             return timed_out(caller, self._timeout)
+        except StreamError as exc:
+            return broken(caller, str(exc)) if exc.cut else _error_in_answer(caller, exc.body, str(exc))
+        except NoAnswerError as exc:
+            return _error_in_answer(caller, body, str(exc))
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             return broken(caller, str(exc) or type(exc).__name__)
         except asyncio.CancelledError:
             return None
-        if status != 200:
-            return failure(caller, status, body.decode("utf-8", "replace"), retry_after=wait)
-        try:
-            return response_of(body)
-        except NoAnswerError as exc:
-            return _error_in_answer(caller, body, str(exc))
+        return failure(caller, status, body.decode("utf-8", "replace"), retry_after=wait)
 
     def _caller(self, model: str) -> Caller:
         key = self._key()
@@ -113,6 +133,34 @@ class DirectTransport:
         if key := self._key():
             headers["Authorization"] = f"Bearer {key.reveal()}"
         return headers | {name: value.reveal() for name, value in self._headers.items()}
+
+
+def _given(answer: Response | LMError | None) -> Response:
+    if isinstance(answer, LMError):
+        raise answer
+    if answer is None:
+        raise asyncio.CancelledError
+    return answer
+
+
+async def _pieces(reply: aiohttp.ClientResponse, on_chunk: OnChunk) -> Response:
+    events, assembly = Events(), Assembly(on_chunk)
+    async for data in reply.content.iter_any():
+        for event in events.feed(data):
+            assembly.take(event)
+        if assembly.done:
+            break
+    for event in events.end():
+        assembly.take(event)
+    return assembly.response()
+
+
+def _whole(body: bytes, on_chunk: OnChunk | None) -> Response:
+    """Read an answer that came in one; also where pieces were asked for and the server has none."""
+    response = response_of(body)
+    if on_chunk is not None:
+        on_chunk(piece_of(response))
+    return response
 
 
 class _Code(msgspec.Struct):

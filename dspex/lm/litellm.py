@@ -13,6 +13,8 @@ import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import aclosing
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -21,10 +23,13 @@ import msgspec
 from dspex import _host
 from dspex.errors import LMError
 from dspex.lm.failures import Caller, broken, failure, missing_key, retry_after_seconds, timed_out, unreadable
-from dspex.lm.messages import Choice, Request, Response, Usage
+from dspex.lm.forms import form_of_message, form_of_tool
+from dspex.lm.messages import Request, Response
 from dspex.lm.providers import Route
 from dspex.lm.secret import Secret
-from dspex.lm.wire import finish_of, is_reasoning
+from dspex.lm.stream import Assembly, StreamError
+from dspex.lm.transport import OnChunk
+from dspex.lm.wire import is_reasoning, response_from
 
 _ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # or it fetches the price table at import
@@ -71,30 +76,40 @@ class LiteLLMTransport:
         Raises:
             LMError: what the status or the connection stands for.
         """
-        answer = await self._exchange(request, self._caller(request.model))
-        if isinstance(answer, LMError):
-            raise answer
-        if answer is None:
-            raise asyncio.CancelledError
-        return answer
+        return _given(await self._exchange(request, self._caller(request.model), None))
 
-    async def _exchange(self, request: Request, caller: Caller) -> Response | LMError | None:
+    async def stream(self, request: Request, on_chunk: OnChunk) -> Response:
+        """Answer one request, once, and hand over its pieces as they arrive.
+
+        Raises:
+            LMError: as `send` does, and where the stream breaks off.
+        """
+        return _given(await self._exchange(request, self._caller(request.model), on_chunk))
+
+    async def _exchange(
+        self, request: Request, caller: Caller, on_chunk: OnChunk | None
+    ) -> Response | LMError | None:
         """Ask and read; None where the task was cancelled, whose own error would show the frames below."""
         if self._route.needs_key and not self._has_key():
             return missing_key(caller, self._route.keys)
         library = await _library()
         try:
-            answer = await library.acompletion(**self._arguments(request))
+            if on_chunk is not None:
+                arguments = self._arguments(request, stream=True) | _without_mcp(library, request)
+                return await _pieces(library, arguments, on_chunk)
+            answer = await library.acompletion(**self._arguments(request), **_without_mcp(library, request))
         except asyncio.CancelledError:
             return None
+        except StreamError as exc:
+            return broken(caller, str(exc)) if exc.cut else unreadable(caller, str(exc))
         except Exception as exc:  # litellm raises its own, openai's, httpx's and builtin errors alike
             return self._failure(exc, caller)
         try:
             return _response(answer)
-        except (AttributeError, IndexError, TypeError, ValueError) as exc:
+        except (AttributeError, TypeError, ValueError) as exc:
             return unreadable(caller, str(exc))
 
-    def _arguments(self, request: Request) -> dict[str, Any]:
+    def _arguments(self, request: Request, *, stream: bool = False) -> dict[str, Any]:
         options = {name: msgspec.json.decode(raw) for name, raw in (request.options or {}).items()}
         limit = "max_completion_tokens" if is_reasoning(self._route.model) else "max_tokens"
         asked = {
@@ -102,13 +117,19 @@ class LiteLLMTransport:
             limit: request.max_tokens,
             "n": request.n if request.n != 1 else None,
             "stop": list(request.stop) or None,
+            "tools": [form_of_tool(tool) for tool in request.tools] or None,
+            "response_format": None
+            if request.response_format is None
+            else msgspec.json.decode(request.response_format),
+            "stream": stream or None,
+            "stream_options": {"include_usage": True} if stream else None,
             "api_base": self._route.base or None,
             "api_key": self._api_key.reveal() if self._api_key else None,
             "extra_headers": {name: value.reveal() for name, value in self._headers.items()} or None,
         }
         return {
             "model": self._route.model,
-            "messages": msgspec.to_builtins(request.messages),
+            "messages": [form_of_message(message) for message in request.messages],
             "timeout": self._timeout,
             # Its default is two hidden retries; `num_retries` would add another layer that also retries 4xx.
             "max_retries": 0,
@@ -153,22 +174,38 @@ class LiteLLMTransport:
         )
 
 
+def _given(answer: Response | LMError | None) -> Response:
+    if isinstance(answer, LMError):
+        raise answer
+    if answer is None:
+        raise asyncio.CancelledError
+    return answer
+
+
 def _response(answer: Any) -> Response:
-    usage = getattr(answer, "usage", None)
     cost = (getattr(answer, "_hidden_params", None) or {}).get("response_cost")
-    return Response(
-        choices=tuple(
-            Choice(text=str(choice.message.content or ""), finish=finish_of(choice.finish_reason))
-            for choice in answer.choices
-        ),
-        usage=Usage(
-            prompt_tokens=int(getattr(usage, "prompt_tokens", 0) or 0),
-            completion_tokens=int(getattr(usage, "completion_tokens", 0) or 0),
-        ),
-        model=str(answer.model or ""),
-        # Zero is what litellm says where it knows no price.
-        cost=float(cost) if cost else None,
-    )
+    # Zero is what litellm says where it knows no price.
+    return msgspec.structs.replace(response_from(_form(answer)), cost=float(cost) if cost else None)
+
+
+async def _pieces(library: ModuleType, arguments: dict[str, Any], on_chunk: OnChunk) -> Response:
+    assembly = Assembly(on_chunk)
+    async with aclosing(await library.acompletion(**arguments)) as stream:
+        async for piece in stream:
+            assembly.take_form(_form(piece))
+    return assembly.response()
+
+
+def _without_mcp(library: ModuleType, request: Request) -> dict[str, Any]:
+    """Return what keeps litellm from looking for MCP servers among tools: it would import a package we lack."""
+    handler = Path(library.__file__ or "").parent / "responses" / "mcp" / "chat_completions_handler.py"
+    # Versions that do not look for them would send the word to the provider.
+    return {"_skip_mcp_handler": True} if request.tools and handler.is_file() else {}
+
+
+def _form(answer: Any) -> object:
+    form: object = answer.model_dump(warnings=False)
+    return form
 
 
 def _retry_after(exc: BaseException) -> str | None:
@@ -214,8 +251,11 @@ def _load() -> ModuleType:
         os.environ.setdefault(name, value)
     # What litellm's own code is told by its dependencies is no news for our users.
     warnings.filterwarnings("ignore", module=r"litellm\b")
+    warnings.filterwarnings("ignore", message=r"Item '\w+' on TypedDict class")
     import litellm
+    from litellm.types.utils import Delta
 
+    Delta()  # built at first use, with that warning; better here than in the midst of a stream
     library: ModuleType = litellm
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.ERROR)

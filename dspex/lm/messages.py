@@ -1,6 +1,7 @@
 """What goes to a language model and what comes back, as plain frozen values.
 
-Every transport, cache and fake speaks these and nothing else, so none needs to know another's provider.
+Every transport, cache and fake speaks these and nothing else, so none needs to know another's provider. What a
+request does not use leaves no trace in its JSON, so that kept answers keep their keys when a part is added here.
 """
 
 from __future__ import annotations
@@ -9,15 +10,86 @@ from typing import Literal
 
 import msgspec
 
-Role = Literal["system", "user", "assistant", "tool"]
+Role = Literal["system", "developer", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "other"]
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class TextPart(msgspec.Struct, frozen=True, tag="text"):
+    """Text beside other parts."""
+
+    text: str
+
+
+class ImagePart(msgspec.Struct, frozen=True, tag="image", omit_defaults=True):
+    """An image: an address, or a `data:` URI that holds it."""
+
+    url: str
+    detail: str | None = None
+
+
+class AudioPart(msgspec.Struct, frozen=True, tag="audio"):
+    """Sound: base64 text and its format, such as `wav`."""
+
+    data: str
+    format: str
+
+
+class FilePart(msgspec.Struct, frozen=True, tag="file", omit_defaults=True):
+    """A file: a `data:` URI that holds it, or the id the provider gave it."""
+
+    data: str | None = None
+    id: str | None = None
+    name: str | None = None
+
+
+class OtherPart(msgspec.Struct, frozen=True, tag="other"):
+    """A part in a provider's own form: a JSON object with a `type`, passed on as it is."""
+
+    body: msgspec.Raw
+
+
+Part = TextPart | ImagePart | AudioPart | FilePart | OtherPart
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A model's wish to have a tool called."""
+
+    id: str
+    name: str
+    arguments: str = "{}"
+    """JSON text, as the model wrote it: it may be broken."""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One turn of a conversation."""
 
     role: Role
-    content: str
+    content: str | tuple[Part, ...] = ""
+    calls: tuple[Call, ...] = ()
+    """What an assistant's turn asked to have called."""
+    call_id: str = ""
+    """The call that a tool's turn answers."""
+
+    @property
+    def text(self) -> str:
+        """The content without what is no text.
+
+        Example:
+            >>> Message(role="user", content=(TextPart("Who is "), ImagePart("http://x/1.png"), TextPart("this?"))).text
+            'Who is this?'
+        """
+        if isinstance(self.content, str):
+            return self.content
+        return "".join(part.text for part in self.content if isinstance(part, TextPart))
+
+
+class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool that a model may ask to have called."""
+
+    name: str
+    description: str = ""
+    parameters: msgspec.Raw = msgspec.Raw(b'{"type":"object","properties":{}}')
+    """JSON schema of its arguments."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -30,6 +102,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_tokens: int | None = None
     n: int = 1
     stop: tuple[str, ...] = ()
+    tools: tuple[ToolSpec, ...] = ()
+    response_format: msgspec.Raw | None = None
+    """The form of the answer in OpenAI's words: `{"type": "json_object"}` or `{"type": "json_schema", ...}`."""
     options: dict[str, msgspec.Raw] | None = None
     """Further provider parameters, JSON-encoded, passed on as they are."""
     rollout_id: int | None = None
@@ -48,11 +123,27 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         return self.prompt_tokens + self.completion_tokens
 
 
-class Choice(msgspec.Struct, frozen=True, kw_only=True):
+class Choice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One completion."""
 
-    text: str
+    text: str = ""
     finish: FinishReason = "stop"
+    calls: tuple[Call, ...] = ()
+    reasoning: str = ""
+    """What a reasoning model thought on the way, where its provider tells."""
+    citations: tuple[dict[str, object], ...] = ()
+    """Where the text was taken from, as the provider says it."""
+
+
+class Chunk(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of the first completion while it is being written."""
+
+    text: str = ""
+    reasoning: str = ""
+    calls: tuple[Call, ...] = ()
+    """Calls that are complete."""
+    finish: FinishReason | None = None
+    """Given with the last piece."""
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """What a call costs and that it happened: sets money aside before, books it after, tells the bus both.
 
 The outermost wrapper, so that every way a call can end passes here once: answered, from the cache, failed, cut.
-It also takes the one hop to the host loop, below which everything may wait.
+It also takes the one hop to the host loop, below which everything may wait; who never waits is asked without it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import msgspec
 
 from dspex import _clock, _host
 from dspex.errors import Interruption, LMError
+from dspex.events.bus import bus
 from dspex.events.event import LMEnd, LMStart
 from dspex.lm.cache import Cached
 from dspex.lm.messages import Request, Response
 from dspex.lm.prices import Price, most_tokens, price_of
-from dspex.lm.transport import Transport
+from dspex.lm.transport import OnChunk, Transport, ask, piece_of, waits
 from dspex.scope.budget import Reservation
 from dspex.scope.scope import Scope, current
 
@@ -37,6 +38,8 @@ class Meter:
         self._transport = transport
         self._model = model
         self._own = price
+        self._cached = transport if isinstance(transport, Cached) else None
+        self._waits = waits(transport)
 
     async def send(self, request: Request) -> Response:
         """Answer one request; its cost is in the answer and in the books.
@@ -45,31 +48,45 @@ class Meter:
             BudgetExceeded: the most it may cost does not fit under the cap.
             Interruption: the run was asked to end.
         """
+        return await self._answer(request, None)
+
+    async def stream(self, request: Request, on_chunk: OnChunk) -> Response:
+        """Answer one request as `send` does, in pieces."""
+        return await self._answer(request, on_chunk)
+
+    async def _answer(self, request: Request, on_chunk: OnChunk | None) -> Response:
         scope = current()
-        if isinstance(self._transport, Cached):
-            kept = self._transport.peek(request)
+        if self._cached is not None:
+            kept = self._cached.peek(request)
             if kept is not None:
+                if on_chunk is not None:
+                    on_chunk(piece_of(kept))
                 self._end(scope, cached=True)
                 return kept
         scope.cancel.check()
         reservation = await self._reserve(scope, request)
         try:
-            return await self._measured(scope, request, reservation)
-        finally:
-            # What no answer settled was not spent.
+            return await self._measured(scope, request, reservation, on_chunk)
+        except BaseException:  # whatever ended it, what no answer settled was not spent
             reservation.settle(0.0)
+            raise
 
-    async def _measured(self, scope: Scope, request: Request, reservation: Reservation) -> Response:
-        scope.emit(LMStart(model=self._model, role=scope.role))
+    async def _measured(
+        self, scope: Scope, request: Request, reservation: Reservation, on_chunk: OnChunk | None
+    ) -> Response:
+        if bus.wanted(LMStart):
+            scope.emit(LMStart(model=self._model, role=scope.role))
         started = _clock.monotonic()
         try:
-            response = await _host.hop(scope.cancel.guard(self._ask(request)))
+            work = self._ask(request, on_chunk)
+            response = await (_host.hop(scope.cancel.guard(work)) if self._waits else work)
         except BaseException as exc:  # whatever ends a call, it must not stay in flight in the books
             self._end(scope, seconds=_clock.monotonic() - started, error=_kind(exc))
             raise
         seconds = _clock.monotonic() - started
         if response.cached:
             # Somebody else asked the same at the same time, and pays for it.
+            reservation.settle(0.0)
             self._end(scope, seconds=seconds)
             return response
         response = msgspec.structs.replace(response, cost=self._cost(response))
@@ -78,15 +95,15 @@ class Meter:
         self._end(scope, response, seconds=seconds)
         return response
 
-    async def _ask(self, request: Request) -> Response:
-        if isinstance(self._transport, Cached):
-            return await self._transport.fetch(request)
-        return await self._transport.send(request)
+    async def _ask(self, request: Request, on_chunk: OnChunk | None) -> Response:
+        if self._cached is not None:
+            return await self._cached.fetch(request, on_chunk)
+        return await ask(self._transport, request, on_chunk)
 
     async def _reserve(self, scope: Scope, request: Request) -> Reservation:
         price = self._own or price_of(self._model)
         limit = USUAL_MAX_TOKENS if request.max_tokens is None else request.max_tokens
-        usd = 0.0 if price is None else price.of(most_tokens(request.messages, limit, request.n))
+        usd = 0.0 if price is None else price.of(most_tokens(request, limit))
         return await scope.budget.areserve(usd) if scope.patient else scope.budget.reserve(usd)
 
     def _cost(self, response: Response) -> float | None:
@@ -108,6 +125,8 @@ class Meter:
         """Book the end of a call; `answer` is given where one was paid for."""
         cost = 0.0 if answer is None else answer.cost
         scope.tally.add(cost or 0.0)
+        if not bus.wanted(LMEnd):
+            return
         scope.emit(
             LMEnd(
                 model=self._model,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from dspex.errors import SettingsError
 from dspex.lm.secret import Secret, is_credential, public_url
+from dspex.lm.wire import is_reasoning
 
 _HEADERS = ("headers", "extra_headers")
 
@@ -75,7 +76,7 @@ def read_options(
     for word in _HEADERS:
         headers |= {str(name): _secret(value) for name, value in (further.pop(word, None) or {}).items()}
     credentials = {name: _secret(further.pop(name)) for name in list(further) if is_credential(name)}
-    parameters = {"temperature": temperature, "max_tokens": max_tokens, **further}
+    parameters = {"temperature": temperature, **_limit(model, max_tokens, further), **further}
     return Options(
         parameters=parameters,
         api_key=_secret(api_key) if api_key else None,
@@ -105,6 +106,13 @@ def check_state(state: Mapping[str, Any], *, trusted: bool) -> dict[str, Any]:
             "pass allow_unsafe_lm_state=True."
         )
     return dict(state)
+
+
+def _limit(model: str, max_tokens: object, further: dict[str, Any]) -> dict[str, Any]:
+    """Return the limit on an answer under the name that the model's family has for it."""
+    other = further.pop("max_completion_tokens", None)
+    limit = other if max_tokens is None else max_tokens
+    return {"max_completion_tokens" if is_reasoning(model) else "max_tokens": limit}
 
 
 def _on_this_machine(base: str) -> bool:

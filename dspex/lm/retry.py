@@ -1,17 +1,19 @@
 """Try again what may succeed later: the one layer that does; no SDK below retries on its own.
 
-Exponential backoff with full jitter; a provider's Retry-After is taken at its word.
+Exponential backoff with full jitter; a provider's Retry-After is taken at its word. An answer of which a piece was
+handed over is never begun anew: its taker would read the beginning twice.
 """
 
 from __future__ import annotations
 
 import random
 
-from dspex import _clock
+from dspex import _clock, _host
 from dspex.errors import LMError
 from dspex.events.event import LMRetry
 from dspex.lm.messages import Request, Response
-from dspex.lm.transport import Transport
+from dspex.lm.stream import Delivery
+from dspex.lm.transport import OnChunk, Transport, ask, waits
 from dspex.scope.scope import current
 
 BASE_SECONDS = 0.5
@@ -35,15 +37,26 @@ class Retry:
         self._transport = transport
         self._num_retries = num_retries
         self._rng = rng or random.Random()
+        self.waits = waits(transport)
 
     async def send(self, request: Request) -> Response:
         """Answer the request, or raise the last error."""
+        return await self._try(request, None)
+
+    async def stream(self, request: Request, on_chunk: OnChunk) -> Response:
+        """Answer the request in pieces, or raise the last error; what had arrived is its `partial`."""
+        return await self._try(request, Delivery(on_chunk))
+
+    async def _try(self, request: Request, delivery: Delivery | None) -> Response:
         attempt = 0
         while True:
             try:
-                return await self._transport.send(request)
+                return await ask(self._transport, request, delivery)
             except LMError as error:
                 attempt += 1
+                if delivery is not None and delivery.any:
+                    error.partial = delivery.text
+                    raise
                 if not error.retryable or attempt > self._num_retries or error.retry_after > PATIENCE:
                     raise
                 kind, asked = error.kind, error.retry_after
@@ -56,4 +69,7 @@ class Retry:
         jitter = self._rng.uniform(0.0, min(LONGEST_BACKOFF, BASE_SECONDS * 2 ** (attempt - 1)))
         wait = asked + min(jitter, BASE_SECONDS) if asked else jitter
         scope.emit(LMRetry(model=model, role=scope.role, error=kind, attempt=attempt, wait=wait))
-        await _clock.sleep(wait)
+        if self.waits:
+            await _clock.sleep(wait)
+        else:  # whoever never waits is asked outside of the host loop; this once there is something to wait for
+            await _host.hop(scope.cancel.guard(_clock.sleep(wait)))

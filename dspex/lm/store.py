@@ -6,10 +6,12 @@ that who can write the folder can at most plant a wrong answer, never run code. 
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import msgspec
 
 from dspex.events.event import Log
 from dspex.lm.flight import Flights
-from dspex.lm.messages import Response
+from dspex.lm.messages import Request, Response
 from dspex.scope.scope import current
 
 MEMORY_BYTES = 32 * 1024 * 1024
@@ -29,10 +31,11 @@ _decoder = msgspec.json.Decoder(Response)
 
 
 class Memory:
-    """The answers used last, at most `limit` bytes of them."""
+    """The answers used last, at most `limit` bytes and `entries` of them."""
 
-    def __init__(self, limit: int = MEMORY_BYTES) -> None:
+    def __init__(self, limit: int = MEMORY_BYTES, entries: float = math.inf) -> None:
         self.limit = limit
+        self.entries = entries
         self.size = 0
         self._entries: OrderedDict[str, tuple[int, Response]] = OrderedDict()
         self._lock = threading.Lock()
@@ -55,9 +58,26 @@ class Memory:
             before = self._entries.pop(key, None)
             self.size += size - (before[0] if before is not None else 0)
             self._entries[key] = (size, response)
-            while self.size > self.limit:
+            while self.size > self.limit or len(self._entries) > self.entries:
                 _, (freed, _) = self._entries.popitem(last=False)
                 self.size -= freed
+
+    def items(self) -> list[tuple[str, Response]]:
+        """Return (key, answer) pairs, the one unused for longest first."""
+        with self._lock:
+            return [(key, response) for key, (_, response) in self._entries.items()]
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._entries.clear()
+            self.size = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._entries
 
 
 class Folder:
@@ -133,8 +153,10 @@ class Store:
 
     def __init__(self, folder: Folder | None = None, memory: Memory | None = None) -> None:
         self.folder = folder
-        self.memory = memory or Memory()
+        self.memory = Memory() if memory is None else memory
         self.flights: Flights[Response] = Flights()
+        self.keyer: Callable[[Request], str] | None = None
+        """A user's own way to tell which requests are the same."""
 
     def get(self, key: str) -> Response | None:
         """Return the answer kept under this key, marked as cached and free, or None."""
@@ -168,9 +190,13 @@ class ForeignEntryError(ValueError):
     """An entry of the folder was not written by us."""
 
 
+replaced: Store | None = None
+"""The store that `dspex.cache = ...` put in place of the usual one."""
+
+
 def default_store() -> Store:
     """Return the store of this process: at DSPEX_CACHE_DIR, or where the system keeps caches."""
-    return store_at(os.environ.get("DSPEX_CACHE_DIR", ""))
+    return replaced if replaced is not None else store_at(os.environ.get("DSPEX_CACHE_DIR", ""))
 
 
 @lru_cache(maxsize=16)

@@ -6,10 +6,12 @@ Apart from the transport so that the shape of the wire can be read and tested wi
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 
-from dspex.lm.messages import Choice, FinishReason, Request, Response, Usage
+from dspex.lm.forms import form_of_message, form_of_tool
+from dspex.lm.messages import Call, Choice, FinishReason, Request, Response, Usage
 
 _REASONING = re.compile(r"(?:^|/)(?:o[1-9](?![a-z0-9])|gpt-5(?!-chat))")
 _FINISH: dict[str | None, FinishReason] = {
@@ -25,28 +27,82 @@ _FINISH: dict[str | None, FinishReason] = {
 }
 
 
-class _Part(msgspec.Struct):
+class WirePart(msgspec.Struct):
+    """A piece of content; of all kinds only text is read."""
+
     type: str = ""
     text: str = ""
 
 
-class _Message(msgspec.Struct):
-    content: str | list[_Part] | None = None
+class WireFunction(msgspec.Struct, frozen=True):
+    """What is called, or a piece of it."""
+
+    name: str | None = None
+    arguments: str | dict[str, object] | None = None
+
+    def text(self) -> str:
+        """Return the arguments as JSON text, also where a server sends them as an object."""
+        given = self.arguments
+        return (
+            given if isinstance(given, str) else "" if given is None else msgspec.json.encode(given).decode()
+        )
+
+
+class WireCall(msgspec.Struct):
+    """A model's wish to have a tool called, or a piece of it."""
+
+    index: int | None = None
+    id: str | None = None
+    function: WireFunction = WireFunction()
+
+
+class WireMessage(msgspec.Struct):
+    """A completion's content, or a piece of it: the same names serve both."""
+
+    content: str | list[WirePart] | None = None
+    tool_calls: list[WireCall] | None = None
+    reasoning_content: str | None = None
+    reasoning: object = None
+    provider_specific_fields: object = None
+
+    def text(self) -> str:
+        """Return the text of the content."""
+        if isinstance(self.content, list):
+            return "".join(part.text for part in self.content if part.type == "text")
+        return self.content or ""
+
+    def thought(self) -> str:
+        """Return what the model thought, under whichever of the two names in use."""
+        return self.reasoning_content or (self.reasoning if isinstance(self.reasoning, str) else "")
+
+    def citations(self) -> tuple[dict[str, object], ...]:
+        """Return where the text was taken from, where the provider says it."""
+        fields = self.provider_specific_fields
+        if not isinstance(fields, dict):
+            return ()
+        found = [*_listed(fields.get("citations")), *_listed(fields.get("citation"))]
+        return tuple(citation for citation in found if isinstance(citation, dict))
+
+
+class WireUsage(msgspec.Struct):
+    """Tokens, as providers count them."""
+
+    prompt_tokens: int | None = 0
+    completion_tokens: int | None = 0
+
+    def usage(self) -> Usage:
+        """Return the tokens as ours."""
+        return Usage(prompt_tokens=self.prompt_tokens or 0, completion_tokens=self.completion_tokens or 0)
 
 
 class _Choice(msgspec.Struct):
-    message: _Message
+    message: WireMessage
     finish_reason: str | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
 
 
 class _Answer(msgspec.Struct):
     choices: list[_Choice]
-    usage: _Usage | None = None
+    usage: WireUsage | None = None
     model: str | None = None
 
 
@@ -67,7 +123,7 @@ def is_reasoning(model: str) -> bool:
     return _REASONING.search(model) is not None
 
 
-def body_of(request: Request, model: str) -> bytes:
+def body_of(request: Request, model: str, *, stream: bool = False) -> bytes:
     """Return the JSON body that asks `model` this request.
 
     Example:
@@ -75,7 +131,7 @@ def body_of(request: Request, model: str) -> bytes:
         >>> body_of(Request(model="openai/m", messages=(Message(role="user", content="hi"),)), "m")
         b'{"model":"m","messages":[{"role":"user","content":"hi"}]}'
     """
-    body: dict[str, object] = {"model": model, "messages": request.messages}
+    body: dict[str, Any] = {"model": model, "messages": [form_of_message(m) for m in request.messages]}
     if request.temperature is not None:
         body["temperature"] = request.temperature
     if request.max_tokens is not None:
@@ -84,6 +140,12 @@ def body_of(request: Request, model: str) -> bytes:
         body["n"] = request.n
     if request.stop:
         body["stop"] = request.stop
+    if request.tools:
+        body["tools"] = [form_of_tool(tool) for tool in request.tools]
+    if request.response_format is not None:
+        body["response_format"] = request.response_format
+    if stream:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
     return msgspec.json.encode(body | (request.options or {}))
 
 
@@ -97,16 +159,19 @@ def response_of(body: bytes) -> Response:
         answer = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise NoAnswerError(str(exc)) from None
-    if not answer.choices:
-        raise NoAnswerError("`choices` is empty")
-    usage = answer.usage or _Usage()
-    return Response(
-        choices=tuple(
-            Choice(text=_text(c.message), finish=finish_of(c.finish_reason)) for c in answer.choices
-        ),
-        usage=Usage(prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens),
-        model=answer.model or "",
-    )
+    return _response(answer)
+
+
+def response_from(form: object) -> Response:
+    """Return the Response that a chat completion's dict holds.
+
+    Raises:
+        NoAnswerError: it holds none.
+    """
+    try:
+        return _response(msgspec.convert(form, _Answer))
+    except msgspec.ValidationError as exc:
+        raise NoAnswerError(str(exc)) from None
 
 
 def finish_of(word: str | None) -> FinishReason:
@@ -114,7 +179,30 @@ def finish_of(word: str | None) -> FinishReason:
     return _FINISH.get(word, "other")
 
 
-def _text(message: _Message) -> str:
-    if isinstance(message.content, list):
-        return "".join(part.text for part in message.content if part.type == "text")
-    return message.content or ""
+def _response(answer: _Answer) -> Response:
+    if not answer.choices:
+        raise NoAnswerError("`choices` is empty")
+    return Response(
+        choices=tuple(_choice(choice.message, choice.finish_reason) for choice in answer.choices),
+        usage=(answer.usage or WireUsage()).usage(),
+        model=answer.model or "",
+    )
+
+
+def _choice(message: WireMessage, finish: str | None) -> Choice:
+    return Choice(
+        text=message.text(),
+        finish=finish_of(finish),
+        calls=tuple(
+            Call(id=call.id or "", name=call.function.name or "", arguments=call.function.text() or "{}")
+            for call in message.tool_calls or ()
+        ),
+        reasoning=message.thought(),
+        citations=message.citations(),
+    )
+
+
+def _listed(value: object) -> list[object]:
+    if not isinstance(value, list):
+        return [] if value is None else [value]
+    return [one for group in value for one in _listed(group)]

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dspex import _host
-from dspex.lm.messages import Message, Request, Response
+from dspex.lm.forms import form_of_call, form_of_response, message_of, tools_of
+from dspex.lm.messages import Choice, Message, Request, Response
 from dspex.lm.transport import Transport
 from dspex.testing.scripted import answer as an_answer
+from dspex.testing.scripted import words
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-Answers = Callable[[Sequence[Message]], str]
+Answers = Callable[[Sequence[Message]], str | Choice | Response]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,7 @@ class Fault:
         headers: further headers.
         latency: seconds before the answer.
         drop: close the connection in place of an answer.
-        cut: close it in the midst of the body.
+        cut: close it in the midst of the body; with no `body`, in the midst of the true, streamed answer.
         hang: never answer.
     """
 
@@ -65,8 +67,9 @@ class Server:
     """
 
     def __init__(
-        self, answer: Answers | Transport | None, latency: float, first: Sequence[Fault], always: Fault | None
-    ) -> None:
+        self, answer: Answers | Transport | None, latency: float, first: Sequence[Fault],
+        always: Fault | None, pause: float = 0.0,
+    ) -> None:  # fmt: skip
         self.base_url = ""
         self.hits = 0
         self.requests: list[dict[str, Any]] = []
@@ -78,6 +81,7 @@ class Server:
         self._latency = latency
         self._first = list(first)
         self._always = always
+        self._pause = pause
 
     def __repr__(self) -> str:
         return f"<Server at {self.base_url}: {self.hits} hits, {self.in_flight} in flight>"
@@ -93,7 +97,10 @@ class Server:
         try:
             fault = self._first[k - 1] if k <= len(self._first) else self._always
             await asyncio.sleep(self._latency + (fault.latency if fault is not None else 0.0))
-            return await (_fail(request, fault) if fault is not None else self._reply(self.requests[k - 1]))
+            body = self.requests[k - 1]
+            if body.get("stream") and (fault is None or (fault.cut and fault.body is None)):
+                return await self._stream(request, body, cut=fault is not None)
+            return await (_fail(request, fault) if fault is not None else self._reply(body))
         except asyncio.CancelledError:
             self.dropped += 1
             raise
@@ -103,21 +110,34 @@ class Server:
     async def _reply(self, body: dict[str, Any]) -> web.StreamResponse:
         from aiohttp import web
 
-        asked = Request(
-            model=body["model"],
-            messages=tuple(Message(role=m["role"], content=m["content"]) for m in body["messages"]),
-            temperature=body.get("temperature"),
-            max_tokens=body.get("max_tokens") or body.get("max_completion_tokens"),
-            n=body.get("n") or 1,
-        )
-        return web.json_response(_completion(asked.model, await self._respond(asked)))
+        asked = _request(body)
+        form = form_of_response(await self._respond(asked))
+        return web.json_response({**form, "id": "chatcmpl-test", "created": 0, "model": asked.model})
+
+    async def _stream(self, request: web.Request, body: dict[str, Any], *, cut: bool) -> web.StreamResponse:
+        from aiohttp import web
+
+        asked = _request(body)
+        response = await self._respond(asked)
+        reply = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await reply.prepare(request)
+        for k, event in enumerate(_events(response, asked.model)):
+            await reply.write(b"data: " + msgspec.json.encode(event) + b"\n\n")
+            await asyncio.sleep(self._pause)
+            if cut and k == 1:
+                assert request.transport is not None
+                request.transport.abort()
+                return reply
+        await reply.write(b"data: [DONE]\n\n")
+        return reply
 
     async def _respond(self, asked: Request) -> Response:
         if self._answer is None:
-            return an_answer(asked.messages[-1].content, n=asked.n)
-        if callable(self._answer):
-            return an_answer(self._answer(asked.messages), n=asked.n)
-        return await self._answer.send(asked)
+            return an_answer(asked.messages[-1].text, n=asked.n)
+        if not callable(self._answer):
+            return await self._answer.send(asked)
+        said = self._answer(asked.messages)
+        return said if isinstance(said, Response) else an_answer(said, n=asked.n)
 
 
 @contextmanager
@@ -127,15 +147,17 @@ def serving(
     latency: float = 0.0,
     first: Sequence[Fault] = (),
     always: Fault | None = None,
+    pause: float = 0.0,
 ) -> Iterator[Server]:
     """Run an OpenAI-compatible server on 127.0.0.1 for the `with` block.
 
     Args:
-        answer: from the messages to the text; or a Transport, such as the practice model's, to be asked; None to
+        answer: from the messages to the text, Choice or Response; or a Transport, such as the practice model's, to be asked; None to
             say the last message again.
         latency: seconds before every answer.
         first: what goes wrong with the first requests, in order.
         always: what goes wrong with all others; None to answer them.
+        pause: seconds after each piece of a streamed answer.
 
     Example:
         >>> from dspex.lm.lm import LM
@@ -143,7 +165,7 @@ def serving(
         ...     LM("openai/any", api_base=server.base_url, cache=False)("Which colour?")
         ['blue']
     """
-    server = Server(answer, latency, first, always)
+    server = Server(answer, latency, first, always, pause)
     stop = _host.portal.run(_start(server), "`serving`")
     try:
         yield server
@@ -192,19 +214,40 @@ async def _fail(request: web.Request, fault: Fault) -> web.StreamResponse:
     return response
 
 
-def _completion(model: str, response: Response) -> dict[str, Any]:
-    return {
-        "id": "chatcmpl-test",
-        "object": "chat.completion",
-        "created": 0,
-        "model": model,
-        "choices": [
-            {"index": k, "message": {"role": "assistant", "content": c.text}, "finish_reason": c.finish}
-            for k, c in enumerate(response.choices)
-        ],
-        "usage": {
-            "prompt_tokens": response.usage.prompt_tokens,
-            "completion_tokens": response.usage.completion_tokens,
-            "total_tokens": response.usage.total_tokens,
-        },
-    }
+def _request(body: dict[str, Any]) -> Request:
+    return Request(
+        model=body["model"],
+        messages=tuple(message_of(message) for message in body["messages"]),
+        temperature=body.get("temperature"),
+        max_tokens=body.get("max_tokens") or body.get("max_completion_tokens"),
+        n=body.get("n") or 1,
+        tools=tools_of(body.get("tools") or ()) or (),
+    )
+
+
+def _events(response: Response, model: str) -> Iterator[dict[str, Any]]:
+    """Yield the pieces of an answer as OpenAI's streams have them: role, words, calls, end, usage."""
+
+    def event(index: int, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+        choices = [{"index": index, "delta": delta, "finish_reason": finish}]
+        return {"id": "chatcmpl-test", "object": "chat.completion.chunk", "created": 0, "model": model,
+                "choices": choices}  # fmt: skip
+
+    for k, choice in enumerate(response.choices):
+        yield event(k, {"role": "assistant", "content": ""})
+        yield from (event(k, {"reasoning_content": word}) for word in words(choice.reasoning))
+        yield from (event(k, {"content": word}) for word in words(choice.text))
+        for i, call in enumerate(choice.calls):
+            form = {"index": i, **form_of_call(call)}
+            half = len(call.arguments) // 2
+            yield event(
+                k,
+                {
+                    "tool_calls": [
+                        form | {"function": {"name": call.name, "arguments": call.arguments[:half]}}
+                    ]
+                },
+            )
+            yield event(k, {"tool_calls": [{"index": i, "function": {"arguments": call.arguments[half:]}}]})
+        yield event(k, {}, choice.finish)
+    yield {**event(0, {}), "choices": [], "usage": form_of_response(response)["usage"]}

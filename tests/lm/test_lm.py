@@ -10,13 +10,17 @@ import sys
 import threading
 from typing import Any
 
+import pydantic
 import pytest
 
+import dspex
 from dspex import _host
-from dspex.errors import LMAuthError, ProgramError, SettingsError
-from dspex.lm.lm import HISTORY_LENGTH, LM
-from dspex.lm.messages import Message
-from dspex.testing.scripted import Scripted
+from dspex.errors import LMAuthError, LMServerError, ProgramError, SettingsError
+from dspex.lm import asking
+from dspex.lm.lm import LM
+from dspex.lm.messages import Choice, Message
+from dspex.lm.transport import Capabilities
+from dspex.testing.scripted import Scripted, call
 from dspex.testing.server import Fault, serving
 
 
@@ -95,7 +99,7 @@ def test_an_impossible_setting_is_refused_where_it_is_written(settings: dict[str
 def test_a_parameter_without_a_json_form_is_refused():
     """What cannot be sent is said before it is."""
     with pytest.raises(SettingsError, match="cannot be sent"):
-        scripted("x", callbacks=[print])[0]("hi")
+        scripted("x", watcher=print)[0]("hi")
 
 
 def test_an_unknown_provider_and_a_missing_key_are_one_line():
@@ -145,14 +149,24 @@ def test_failures_are_tried_again_once_for_each_retry():
 
 
 def test_the_history_is_bounded_and_plain():
-    """The last calls, as values that JSON can hold."""
-    lm, _ = scripted("x")
-    for k in range(HISTORY_LENGTH + 5):
-        lm(str(k))
-    assert len(lm.history) == HISTORY_LENGTH
+    """The last calls, as values that JSON can hold, under DSPy's names."""
+    lm, _ = scripted("x", temperature=0.5)
+    with dspex.context(max_history_size=3):
+        for k in range(5):
+            lm(str(k), n=1)
+    assert [entry["prompt"] for entry in lm.history] == ["2", "3", "4"]
     entry = json.loads(json.dumps(lm.history[-1]))
-    assert entry["messages"] == [{"role": "user", "content": str(HISTORY_LENGTH + 4)}]
+    assert entry["messages"] == [{"role": "user", "content": "4"}]
+    assert entry["kwargs"] == {"temperature": 0.5, "n": 1}
     assert (entry["outputs"], entry["usage"]["total_tokens"], entry["model"]) == (["x"], 15, "openai/m")
+    assert lm.history[-1]["response"].choices[0].message.content == "x"
+    dspys = (
+        "prompt messages kwargs response outputs usage cost timestamp uuid model response_model model_type"
+    )
+    assert set(dspys.split()) <= entry.keys()
+    with dspex.context(disable_history=True):
+        lm("unheard")
+    assert len(lm.history) == 3
 
 
 def test_a_copy_has_other_settings_and_its_own_history():
@@ -277,3 +291,120 @@ def test_the_lm_is_light_until_it_is_used():
         "assert not any(pathlib.Path(home).iterdir())\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_who_never_waits_is_asked_in_the_caller_s_thread(monkeypatch: pytest.MonkeyPatch):
+    """A fake and the practice model cost no turn on the host loop."""
+
+    def no_hop(*_: object) -> None:
+        raise AssertionError("the host loop was asked")
+
+    monkeypatch.setattr(_host, "submit", no_hop)
+    assert scripted("x")[0]("hi") == ["x"]
+    assert LM("practice")("Hello.") != []
+
+
+def test_who_never_waits_is_tried_again_all_the_same(waits: list[float]):
+    """The wait between is the one thing that takes a turn on the loop."""
+    lm = LM("test/m", transport=Scripted(LMServerError("down"), "up"), num_retries=1)
+    assert lm("hi") == ["up"]
+    assert len(waits) == 1
+
+
+def test_a_call_may_go_past_the_cache():
+    """`cache=False` for one call, as in DSPy; the word itself goes to nobody."""
+    with serving(lambda messages: "blue") as server:
+        lm = LM("openai/past-the-cache", api_base=server.base_url)
+        lm("hi")
+        lm("hi", cache=False)
+        lm("hi")
+    assert server.hits == 2
+    assert [entry["cached"] for entry in lm.history] == [False, False, True]
+    assert all("cache" not in body for body in server.requests)
+
+
+def test_a_key_is_no_part_of_a_call():
+    """It would be sent in the body, hashed into the cache's key and shown in the history."""
+    lm, script = scripted("x")
+    with pytest.raises(SettingsError, match="belongs to the model"):
+        lm("hi", api_key="sk-canary")
+    assert script.requests == []
+
+
+def test_reasoning_models_keep_openai_s_word_for_the_limit():
+    """In `kwargs` and in saved files; a request has one limit whatever the word."""
+    lm = LM("openai/o3-mini", transport=Scripted("x", repeat=True), max_tokens=20_000)
+    assert lm.kwargs == {"temperature": None, "max_completion_tokens": 20_000}
+    assert asking.request_of("m", (), lm.kwargs, {}).max_tokens == 20_000
+    assert asking.request_of("m", (), lm.kwargs, {"max_tokens": 5}).max_tokens == 5
+    assert lm.copy(max_tokens=7).kwargs["max_completion_tokens"] == 7
+    assert LM.load_state({**lm.dump_state()}).kwargs["max_completion_tokens"] == 20_000
+
+
+def test_what_is_more_than_text_is_a_dict():
+    """Calls of tools, reasoning and citations, in DSPy's shape."""
+    said = Choice(text="", calls=(call("add", a=1),), reasoning="hm", citations=({"cited_text": "y"},))
+    lm, script = scripted(said)
+    tool = {
+        "type": "function",
+        "function": {"name": "add", "description": "", "parameters": {"type": "object"}},
+    }
+    (output,) = lm("hi", tools=[tool], response_format={"type": "json_object"}, tool_choice="auto")
+    function = {"name": "add", "arguments": '{"a":1}'}
+    assert output == {
+        "text": None,
+        "reasoning_content": "hm",
+        "tool_calls": [{"id": "call_1", "type": "function", "function": function}],
+        "citations": [{"cited_text": "y"}],
+    }
+    asked = script.requests[0]
+    assert (asked.tools[0].name, bytes(asked.response_format or b"")) == ("add", b'{"type":"json_object"}')
+    assert list(asked.options or {}) == ["tool_choice"]
+    entry = json.loads(json.dumps(lm.history[-1]))
+    assert entry["kwargs"]["tools"] == [tool]
+    assert entry["response"]["choices"][0]["message"]["tool_calls"][0]["function"] == function
+
+
+def test_a_provider_s_own_tools_go_as_they_are():
+    """What we have no form for loses nothing."""
+    lm, script = scripted("x")
+    lm("hi", tools=[{"type": "web_search"}])
+    assert script.requests[0].tools == ()
+    assert bytes((script.requests[0].options or {})["tools"]) == b'[{"type":"web_search"}]'
+
+
+def test_a_pydantic_model_is_a_response_format():
+    """Its schema is what the provider is given."""
+
+    class Colour(pydantic.BaseModel):
+        name: str
+
+    lm, script = scripted("x")
+    lm("hi", response_format=Colour)
+    sent = json.loads(bytes(script.requests[0].response_format or b""))
+    assert (sent["type"], sent["json_schema"]["name"]) == ("json_schema", "Colour")
+    with pytest.raises(SettingsError, match="response_format"):
+        lm("hi", response_format=3)
+
+
+def test_what_it_can_do_is_told():
+    """By the table, by the transport of one's own, or not at all."""
+    can = Capabilities(function_calling=True, params=frozenset({"tools"}))
+    lm = LM("openai/m", transport=Scripted(capabilities=can))
+    assert (lm.supports_function_calling, lm.supports_reasoning, lm.supported_params) == (
+        True,
+        False,
+        {"tools"},
+    )
+    assert LM("openai/gpt-4o-mini").supports_response_schema
+    assert not LM("practice").supports_function_calling
+    assert LM("practice").supported_params == set()
+
+
+def test_system_messages_may_have_openai_s_newer_name():
+    """On the wire only: the history says what was asked."""
+    lm, script = scripted("x", use_developer_role=True)
+    lm(messages=[{"role": "system", "content": "Be short."}, {"role": "user", "content": "hi"}])
+    assert [message.role for message in script.requests[0].messages] == ["developer", "user"]
+    assert lm.history[-1]["messages"][0]["role"] == "system"
+    assert LM.load_state(LM("openai/m", use_developer_role=True).dump_state()).use_developer_role

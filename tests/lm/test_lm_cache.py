@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dspex import _canon
 from dspex.errors import LMServerError
-from dspex.lm.cache import Cached
-from dspex.lm.messages import Choice, FinishReason, Message, Request, Response
+from dspex.lm.cache import VERSION, Cached
+from dspex.lm.messages import Choice, FinishReason, Message, Request, Response, ToolSpec
 from dspex.lm.store import Store
 from dspex.testing.scripted import Scripted, answer, never
 
@@ -50,6 +51,8 @@ CHANGES: dict[str, object] = {
     "stop": ("x",),
     "options": {"top_p": msgspec.Raw(b"0.1")},
     "rollout_id": 1,
+    "tools": (ToolSpec(name="search"),),
+    "response_format": msgspec.Raw(b'{"type":"json_object"}'),
 }
 
 
@@ -58,6 +61,14 @@ def test_every_part_of_a_request_is_part_of_its_key(field: str):
     """A change anywhere is another question; a new field of Request fails here until it is listed."""
     cached = Cached(Scripted(), Store())
     assert cached.key(asking()) != cached.key(asking(**{field: CHANGES[field]}))
+
+
+def test_the_key_of_a_plain_request_stays():
+    """Parts that a request does not use leave no trace, so that what was kept is still found."""
+    plain = Request(model="m", messages=(Message(role="user", content="hi"),), temperature=0.5)
+    assert _canon.canonical([VERSION, "", plain]) == (
+        '["1","",{"model":"m","messages":[{"role":"user","content":"hi"}],"temperature":0.5}]'
+    )
 
 
 def test_the_endpoint_is_part_of_the_key():

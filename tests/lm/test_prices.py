@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dspex.errors import SettingsError
-from dspex.lm.messages import Message, Usage
-from dspex.lm.prices import Price, most_tokens, per_million, price_of
+from dspex.lm.messages import AudioPart, FilePart, ImagePart, Message, Request, ToolSpec, Usage
+from dspex.lm.prices import Price, capabilities_of, most_tokens, per_million, price_of
 
 
 def test_the_table_is_read_without_importing_litellm():
@@ -56,8 +57,8 @@ def test_what_is_no_price_is_refused(price: object):
 @given(st.lists(st.text(max_size=200), min_size=1, max_size=5))
 def test_the_estimate_covers_a_token_for_every_three_bytes(texts: list[str]):
     """What is set aside before a call is above what a tokenizer counts."""
-    messages = [Message(role="user", content=text) for text in texts]
-    most = most_tokens(messages, max_tokens=100, n=2)
+    messages = tuple(Message(role="user", content=text) for text in texts)
+    most = most_tokens(Request(model="m", messages=messages, n=2), 100)
     assert most.prompt_tokens >= sum(len(text.encode()) for text in texts) / 3 + len(texts)
     assert most.completion_tokens == 200
 
@@ -66,3 +67,41 @@ def test_a_price_is_linear():
     """Ten times the tokens cost ten times as much."""
     price = Price(1e-6, 4e-6)
     assert price.of(Usage(prompt_tokens=10, completion_tokens=10)) == pytest.approx(5e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "can"),
+    [
+        ("openai/gpt-4o-mini", (True, False, True)),
+        ("openai/o3-mini", (True, True, True)),
+        ("anthropic/claude-haiku-4-5", (True, True, True)),
+        ("openai/a-model-of-my-own", (False, False, False)),
+        ("practice", (False, False, False)),
+    ],
+)
+def test_what_a_model_can_do_is_in_the_table(model: str, can: tuple[bool, bool, bool]):
+    """And a model nobody knows can do nothing but write text."""
+    found = capabilities_of(model)
+    assert (found.function_calling, found.reasoning, found.response_schema) == can
+    assert ("tools" in found.params, "reasoning_effort" in found.params) == can[:2]
+
+
+def test_who_speaks_openai_s_language_takes_a_response_format():
+    """If only for plain JSON; others only where the table says so."""
+    assert "response_format" in capabilities_of("ollama/llama3").params
+    assert "response_format" not in capabilities_of("replicate/some-model").params
+
+
+@pytest.mark.parametrize("part", [ImagePart("data:x"), AudioPart("A" * 9000, "wav"), FilePart("A" * 9000)])
+def test_what_is_no_text_is_set_money_aside_for_too(part: object):
+    """More than its words would cost, less than its bytes would."""
+    request = Request(model="m", messages=(Message(role="user", content=(part,)),))  # type: ignore[arg-type]
+    assert 1000 < most_tokens(request, 0).prompt_tokens < 9000 / 3
+
+
+def test_tools_are_part_of_the_prompt():
+    """Their schemas are read by the model and paid for."""
+    plain = Request(model="m", messages=(Message(role="user", content="hi"),))
+    tool = ToolSpec(name="f", parameters=msgspec.Raw(b'{"type":"object","title":"' + b"x" * 300 + b'"}'))
+    most = most_tokens(msgspec.structs.replace(plain, tools=(tool,)), 0).prompt_tokens
+    assert most > most_tokens(plain, 0).prompt_tokens + 100

@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.lm.messages import Message, Request
+from dspex.lm.messages import (
+    AudioPart,
+    Call,
+    FilePart,
+    ImagePart,
+    Message,
+    OtherPart,
+    Request,
+    TextPart,
+    ToolSpec,
+)
 from dspex.lm.wire import NoAnswerError, body_of, response_of
 
 ASK = Request(model="openai/m", messages=(Message(role="user", content="hi"),))
@@ -31,6 +41,57 @@ def test_what_is_set_is_sent():
     sent = body(temperature=0.0, max_tokens=5, n=2, stop=("END",), options={"top_p": msgspec.Raw(b"0.5")})
     assert sent["temperature"] == 0.0
     assert (sent["max_tokens"], sent["n"], sent["stop"], sent["top_p"]) == (5, 2, ["END"], 0.5)
+
+
+def test_parts_go_in_openai_s_form():
+    """Each kind of content as the providers document it."""
+    parts = (
+        TextPart("what?"),
+        ImagePart("data:image/png;base64,AA=="),
+        ImagePart("https://example.org/1.png", "low"),
+        AudioPart("AA==", "wav"),
+        FilePart("data:application/pdf;base64,AA==", name="a.pdf"),
+        FilePart(id="file-1"),
+        OtherPart(msgspec.Raw(b'{"type":"document","data":"x"}')),
+    )
+    sent = body(messages=(Message(role="user", content=parts),))
+    assert sent["messages"] == [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "what?"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}},
+                {"type": "image_url", "image_url": {"url": "https://example.org/1.png", "detail": "low"}},
+                {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}},
+                {
+                    "type": "file",
+                    "file": {"file_data": "data:application/pdf;base64,AA==", "filename": "a.pdf"},
+                },
+                {"type": "file", "file": {"file_id": "file-1"}},
+                {"type": "document", "data": "x"},
+            ],
+        }
+    ]
+
+
+def test_tools_calls_and_format_go_in_openai_s_form():
+    """A whole turn with a tool: offered, asked for, answered."""
+    spec = ToolSpec(name="add", description="adds", parameters=msgspec.Raw(b'{"type":"object"}'))
+    said = Message(role="assistant", calls=(Call(id="c1", name="add", arguments='{"a":1}'),))
+    sent = body(
+        messages=(said, Message(role="tool", content="2", call_id="c1")),
+        tools=(spec,),
+        response_format=msgspec.Raw(b'{"type":"json_object"}'),
+        options={"tool_choice": msgspec.Raw(b'"auto"')},
+    )
+    call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a":1}'}}
+    assert sent["messages"] == [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "2", "tool_call_id": "c1"},
+    ]
+    function = {"name": "add", "description": "adds", "parameters": {"type": "object"}}
+    assert sent["tools"] == [{"type": "function", "function": function}]
+    assert (sent["response_format"], sent["tool_choice"]) == ({"type": "json_object"}, "auto")
 
 
 @pytest.mark.parametrize("model", ["o1", "o3-mini", "gpt-5", "gpt-5-mini", "openai/o4-mini"])
@@ -56,6 +117,20 @@ def test_an_answer_is_read():
     )
     assert [(c.text, c.finish) for c in response.choices] == [("a", "length"), ("b", "stop"), ("", "other")]
     assert (response.usage.total_tokens, response.model, response.cost) == (7, "m-1", None)
+
+
+def test_calls_reasoning_and_citations_are_read():
+    """What a model gives beside its text, under the names in use."""
+    response = response_of(
+        b'{"choices":[{"message":{"content":null,"tool_calls":[{"id":"c1","type":"function",'
+        b'"function":{"name":"add","arguments":"{\\"a\\":1}"}}],"reasoning_content":"hm"},'
+        b'"finish_reason":"tool_calls"},{"message":{"content":"x","reasoning":"ah",'
+        b'"provider_specific_fields":{"citations":[[{"cited_text":"y"}]]}}}]}'
+    )
+    first, second = response.choices
+    assert (first.text, first.finish, first.reasoning) == ("", "tool_calls", "hm")
+    assert first.calls == (Call(id="c1", name="add", arguments='{"a":1}'),)
+    assert (second.reasoning, second.citations) == ("ah", ({"cited_text": "y"},))
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
 from dspex.errors import LMServerError
-from dspex.lm.messages import Message, Request
-from dspex.testing.scripted import Scripted, answer, never
+from dspex.lm.messages import Choice, Message, Request
+from dspex.testing.scripted import Scripted, answer, call, never, pieces
 
 ASK = Request(model="m", messages=(Message(role="user", content="hi"),), n=2)
 
@@ -41,3 +42,45 @@ async def test_never_waits_until_cancelled():
     with pytest.raises(asyncio.CancelledError):
         await task
     assert script.waiting == 0
+
+
+async def test_a_call_of_a_tool_is_a_line():
+    """One call, or a whole choice with text beside it."""
+    beside = Choice(text="Let me see.", calls=(call("look", id="c2"),), finish="tool_calls")
+    script = Scripted(call("add", a=1), beside)
+    first, second = await script.send(ASK), await script.send(ASK)
+    assert (first.text, first.choices[0].calls[0].arguments, first.choices[0].finish) == (
+        "",
+        '{"a":1}',
+        "tool_calls",
+    )
+    assert second.choices[0] == beside
+
+
+def test_pieces_joined_are_the_choice():
+    """White space at either end stays."""
+    choice = Choice(text="  one two\n\nthree ", reasoning="so ", calls=(call("f"),), finish="tool_calls")
+    cut = pieces(choice)
+    assert "".join(chunk.text for chunk in cut) == choice.text
+    assert "".join(chunk.reasoning for chunk in cut) == choice.reasoning
+    assert (cut[-1].calls, cut[-1].finish) == (choice.calls, choice.finish)
+
+
+def test_a_script_is_played_to_many_threads():
+    """Each line goes to one of them."""
+    script = Scripted(*(str(k) for k in range(200)))
+    heard: list[str] = []
+
+    def ask() -> None:
+        for _ in range(50):
+            try:
+                script.send(ASK).send(None)
+            except StopIteration as done:
+                heard.append(done.value.text)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(heard, key=int) == [str(k) for k in range(200)]

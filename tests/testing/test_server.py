@@ -10,7 +10,9 @@ import urllib.request
 import pytest
 
 from dspex.lm.lm import LM
+from dspex.lm.messages import Choice
 from dspex.lm.practice import PracticeTransport
+from dspex.testing.scripted import call
 from dspex.testing.server import Fault, serving
 
 
@@ -71,3 +73,34 @@ def test_it_ends_with_requests_in_the_air():
         urllib.request.urlopen(f"{server.base_url}/chat/completions", b"{}", timeout=0.2)
     with pytest.raises(urllib.error.URLError):
         post(server.base_url)
+
+
+def test_it_streams_what_it_would_answer():
+    """Pieces in OpenAI's form, the tokens at the end, and the mark of the end."""
+    said = Choice(text="one two", calls=(call("f", a=1),), finish="tool_calls")
+    with serving(lambda messages: said) as server:
+        body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True})
+        with urllib.request.urlopen(f"{server.base_url}/chat/completions", body.encode()) as reply:
+            assert reply.headers["Content-Type"] == "text/event-stream"
+            lines = [line.removeprefix(b"data: ") for line in reply.read().split(b"\n\n") if line]
+    assert lines[-1] == b"[DONE]"
+    events = [json.loads(line) for line in lines[:-1]]
+    deltas = [event["choices"][0]["delta"] for event in events[:-1]]
+    assert [delta["content"] for delta in deltas if "content" in delta] == ["", "one", " two"]
+    assert [delta["tool_calls"][0]["function"].get("name") for delta in deltas if "tool_calls" in delta] == [
+        "f",
+        None,
+    ]
+    assert (events[-1]["choices"], events[-1]["usage"]["total_tokens"]) == ([], 15)
+
+
+def test_requests_are_recorded_as_they_came():
+    """Parts, tools and further fields included, for a test to look at."""
+    part = {"type": "image_url", "image_url": {"url": "https://example.org/1.png"}}
+    tool = {"type": "function", "function": {"name": "f", "description": "", "parameters": {}}}
+    messages = [{"role": "user", "content": [part, {"type": "text", "text": "what?"}]}]
+    with serving() as server:
+        lm = LM("openai/any", api_base=server.base_url, cache=False)
+        assert lm(messages=messages, tools=[tool]) == ["what?"]
+    assert server.requests[0]["messages"] == messages
+    assert server.requests[0]["tools"][0]["function"]["name"] == "f"

@@ -5,19 +5,17 @@ Reasoning is worded last, from the choice already made, but stands where the lay
 
 from __future__ import annotations
 
-import re
-
 from dspex.lm.practice.chance import Chance
 from dspex.lm.practice.choose import Chosen, choose_label, choose_value
 from dspex.lm.practice.extract import is_number, number_in, sentence_of, shorten
-from dspex.lm.practice.prompt import COMPLETED, REASONING, Field, Prompt, decode, encode
+from dspex.lm.practice.layouts import write
+from dspex.lm.practice.prompt import REASONING, Field, Prompt, decode, encode
 from dspex.lm.practice.schema import fitting, in_words, minimal, number
 from dspex.lm.practice.words import stem, words
 
 _NEAR_ENOUGH = 0.15
 """Below this cosine a demonstration is too far off to repeat its text."""
 _WORDS_NAMED = 3
-_MARKER = re.compile(r"(?<!\\)\[\[(?=[ \t]*##[ \t]*[^\s\[\]#]+[ \t]*##[ \t]*\]\])")
 
 
 def write_answer(prompt: Prompt, chance: Chance) -> str:
@@ -31,11 +29,8 @@ def write_answer(prompt: Prompt, chance: Chance) -> str:
             values[field.name], why = _answer(field, prompt, chance)
             reason = reason or why
     reason = reason or f"I keep to what the {_subject(prompt)} says."
-    blocks = [
-        f"[[ ## {field.name} ## ]]\n{_escaped(values.get(field.name, reason))}"
-        for field in prompt.task.outputs
-    ]
-    return "\n\n".join([*blocks, COMPLETED])
+    answers = [(f.name, values.get(f.name, reason), _is_string(f)) for f in prompt.task.outputs]
+    return write(answers, prompt.task.layout)
 
 
 def _answer(field: Field, prompt: Prompt, chance: Chance) -> tuple[str, str]:
@@ -104,6 +99,6 @@ def _reasons(field: Field) -> bool:
     return field.name in REASONING and field.type == "text"
 
 
-def _escaped(value: str) -> str:
-    """Give a marker inside a value the backslash that the layout asks for; one it has already is kept."""
-    return _MARKER.sub(r"\\\g<0>", value) if "##" in value else value
+def _is_string(field: Field) -> bool:
+    """Tell whether JSON holds the field's text as a string."""
+    return field.type == "text" or (field.type == "label" and not {"true", "false"}.issuperset(field.labels))

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from dspex.lm.practice.prompt import REASONING, Values, decode, encode
+from dspex.lm.practice.layouts import Values
+from dspex.lm.practice.prompt import REASONING, decode, encode
 
 # A marker inside a prompt's input wears a backslash.
 _MARK = re.compile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from dspex.lm.practice.prompt import Values
+from dspex.lm.practice.layouts import Values
 from dspex.lm.practice.words import READ, bag
 
 LONGEST = 200

@@ -1,4 +1,4 @@
-"""Reads a prompt in the chat layout: fields, label sets, instruction, demonstrations, query.
+"""Reads a prompt: fields, label sets, instruction, demonstrations, query.
 
 The practice model knows a task only from this text, as any model does. Pure, and never fails: what does not
 follow the layout is a prompt without output fields.
@@ -16,18 +16,17 @@ from typing import Literal
 import msgspec
 
 from dspex.lm.messages import Message
+from dspex.lm.practice.layouts import COMPLETED, Layout, Values, answers, layout_of, questions
 
 FieldType = Literal["text", "integer", "number", "label", "json"]
-Values = tuple[tuple[str, str], ...]
-"""Field values by name, in order; a tuple so that what is read can be a cache key."""
-
 NOT_GIVEN = "(not given)"
-COMPLETED = "[[ ## completed ## ]]"
 REASONING = frozenset({"reasoning", "rationale"})
 
 _FIELD = re.compile(r"- `([^`\n]+)` \(")
 _MARKER = re.compile(r"^[ \t]*\[\[ ## (\w+) ## \]\]", re.MULTILINE)
-_REQUEST_LINE = re.compile(r"\n*^Answer with `\[\[ ## [^\n]*\s*\Z", re.MULTILINE)
+_REQUEST_LINE = re.compile(
+    r"\n*^Answer with (?:`\[\[ ## |`<|one JSON object that holds `)[^\n]*\s*\Z", re.MULTILINE
+)
 _INSTRUCTION = re.compile(r"^What to do:[ \t]*$", re.MULTILINE)
 _OUTPUTS = re.compile(r"^Outputs you write:[ \t]*$", re.MULTILINE)
 _DECODER = json.JSONDecoder()
@@ -50,6 +49,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[str, ...] = ()
     outputs: tuple[Field, ...] = ()
     instruction: str = ""
+    layout: Layout = "chat"
 
 
 class Shot(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,18 +77,18 @@ def read_prompt(messages: Sequence[Message]) -> Prompt:
         >>> read_prompt([Message(role="user", content="Hello")]).text
         'Hello'
     """
-    task = read_task("\n".join(m.content for m in messages if m.role == "system"))
+    task = read_task("\n".join(m.text for m in messages if m.role == "system"))
     turns = [m for m in messages if m.role in ("user", "assistant")]
     last = next((i for i in range(len(turns) - 1, -1, -1) if turns[i].role == "user"), None)
     if last is None:
         return Prompt(task=task, shots=(), query=(), text="")
     shots = tuple(
-        read_shot(task, asked.content, told.content)
+        read_shot(task, asked.text, told.text)
         for asked, told in pairwise(turns[:last])
         if asked.role == "user" and told.role == "assistant"
     )
-    content = _REQUEST_LINE.sub("", turns[last].content)
-    query = read_sections(content, task.inputs)
+    content = _REQUEST_LINE.sub("", turns[last].text)
+    query = questions(content, task.inputs, task.layout)
     return Prompt(task=task, shots=shots, query=query, text=_join(query) or content.strip())
 
 
@@ -106,28 +106,17 @@ def read_task(system: str) -> Task:
         inputs=tuple(f.name for f in _read_fields(system[: outputs_at.start()])),
         outputs=tuple(_read_fields(system[outputs_at.end() : min(ends, default=None)])),
         instruction=system[told.end() :].strip() if told else "",
+        layout=layout_of(system),
     )
 
 
 @lru_cache(maxsize=2048)
 def read_shot(task: Task, asked: str, told: str) -> Shot:
     """Read one user and assistant pair; answers that are not given are left out."""
-    inputs = read_sections(_REQUEST_LINE.sub("", asked), task.inputs)
-    answers = read_sections(told.partition(COMPLETED)[0], tuple(f.name for f in task.outputs))
-    given = tuple((name, value) for name, value in answers if value not in ("", NOT_GIVEN))
+    inputs = questions(_REQUEST_LINE.sub("", asked), task.inputs, task.layout)
+    outputs = answers(told, tuple(f.name for f in task.outputs), task.layout)
+    given = tuple((name, value) for name, value in outputs if value not in ("", NOT_GIVEN))
     return Shot(text=_join(inputs) or asked.strip(), answers=given)
-
-
-def read_sections(text: str, names: tuple[str, ...]) -> Values:
-    """Read the values below the markers of these fields; any other marker is part of a value."""
-    starts: list[tuple[str, int, int]] = []
-    seen: set[str] = set()
-    for marker in _MARKER.finditer(text):
-        if (name := marker[1]) in names and name not in seen:
-            seen.add(name)
-            starts.append((name, marker.start(), marker.end()))
-    ends = [start for _, start, _ in starts[1:]] + [len(text)]
-    return tuple((name, text[begin:end].strip()) for (name, _, begin), end in zip(starts, ends, strict=False))
 
 
 def decode(text: str) -> object:

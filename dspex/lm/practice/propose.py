@@ -13,7 +13,8 @@ from collections.abc import Iterable
 
 from dspex.lm.practice.chance import Chance, uniform
 from dspex.lm.practice.examples import Labelled, find_labelled
-from dspex.lm.practice.prompt import Prompt, Values, decode
+from dspex.lm.practice.layouts import Values
+from dspex.lm.practice.prompt import Prompt, decode
 from dspex.lm.practice.words import FUNCTION_WORDS, stem, words
 
 _SENTENCES = (

@@ -47,6 +47,7 @@ class PracticeTransport:
 
     def __init__(self, latency: float = 0.0) -> None:
         self.latency = latency
+        self.waits = latency > 0
 
     async def send(self, request: Request) -> Response:
         """Answer one request."""
@@ -55,7 +56,7 @@ class PracticeTransport:
         prompt = read_prompt(request.messages)
         choices = tuple(_choice(request, prompt, index) for index in range(max(1, request.n)))
         usage = Usage(
-            prompt_tokens=sum(_tokens(message.content) for message in request.messages),
+            prompt_tokens=sum(_tokens(message.text) for message in request.messages),
             completion_tokens=sum(_tokens(choice.text) for choice in choices),
         )
         cost = usage.prompt_tokens * PRACTICE_PRICE.input + usage.completion_tokens * PRACTICE_PRICE.output

@@ -1,0 +1,113 @@
+"""What a user says in one call -> one Request: options sorted into fields, and everything in its JSON form.
+
+Apart from the model, because models of users' own are asked with the same words as ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from dspex import _canon
+from dspex.errors import DataError, SettingsError
+from dspex.lm.forms import form_of_tool, tools_of
+from dspex.lm.messages import Message, Request
+from dspex.lm.secret import is_credential
+
+_NOT_SENT = ("cache",)
+"""What an option of a call says to us and not to the provider."""
+
+
+def request_of(
+    model: str, messages: tuple[Message, ...], usual: Mapping[str, Any], options: Mapping[str, Any]
+) -> Request:
+    """Return the request that asks `model` with its usual parameters and those of this call.
+
+    Raises:
+        SettingsError: a parameter has no JSON form, cannot be, or is a key.
+    """
+    asked = {name: value for name, value in usual.items() if value is not None}
+    for name, value in options.items():
+        if is_credential(name):
+            raise SettingsError(
+                f"`{name}` belongs to the model, not to a call: write `dspex.LM(..., {name}=...)`."
+            )
+        if value is not None and name not in _NOT_SENT:
+            asked[name] = value
+    _one_limit(asked, options)
+    own: dict[str, Any] = {name: read(asked.pop(name)) for name, read in _FIELDS.items() if name in asked}
+    if "tools" in own and own["tools"] is None:
+        # A provider's own kind of tool goes to it as it is.
+        asked["tools"] = {**usual, **options}["tools"]
+        del own["tools"]
+    further = {name: _raw(name, asked[name]) for name in sorted(asked)} if asked else None
+    return Request(model=model, messages=messages, options=further, **own)
+
+
+def shown(options: Mapping[str, Any], request: Request) -> dict[str, Any]:
+    """Return the parameters of a call as plain values, for its history."""
+    kept = {
+        name: value for name, value in options.items() if value is not None and not name.startswith("api_")
+    }
+    return plain(kept, request)
+
+
+def plain(options: Mapping[str, Any], request: Request) -> dict[str, Any]:
+    """Return the options of a call with tools and format as dicts, as users' own models know them."""
+    kept = dict(options)
+    if request.tools and "tools" in kept:
+        kept["tools"] = [form_of_tool(tool) for tool in request.tools]
+    if request.response_format is not None and "response_format" in kept:
+        kept["response_format"] = msgspec.json.decode(request.response_format)
+    return kept
+
+
+def _one_limit(asked: dict[str, Any], options: Mapping[str, Any]) -> None:
+    """Join OpenAI's two words for the same limit; what the call says wins."""
+    if "max_completion_tokens" in asked:
+        other = asked.pop("max_completion_tokens")
+        if options.get("max_tokens") is None:
+            asked["max_tokens"] = other
+
+
+def _stop(stop: Any) -> tuple[str, ...]:
+    return (stop,) if isinstance(stop, str) else tuple(stop)
+
+
+def _tools(tools: Sequence[Any]) -> Any:
+    return tools_of(tools)
+
+
+def _format(wanted: Any) -> msgspec.Raw:
+    if isinstance(wanted, msgspec.Raw):
+        return wanted
+    schema = getattr(wanted, "model_json_schema", None)
+    if isinstance(wanted, type) and callable(schema):
+        form = {"type": "json_schema", "json_schema": {"name": wanted.__name__, "schema": schema()}}
+        return _raw("response_format", form)
+    if not isinstance(wanted, Mapping):
+        raise SettingsError(
+            '`response_format` is a dict such as {"type": "json_object"}, or a pydantic model, '
+            f"not a `{type(wanted).__name__}`."
+        )
+    return _raw("response_format", wanted)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_FIELDS: dict[str, Callable[[Any], Any]] = {
+    "temperature": _same, "max_tokens": _same, "n": _same, "stop": _stop, "rollout_id": _same, "tools": _tools,
+    "response_format": _format,
+}  # fmt: skip
+"""Options that a Request has a field for; all others go to the provider as they are."""
+
+
+def _raw(name: str, value: object) -> msgspec.Raw:
+    try:
+        return msgspec.Raw(_canon.canonical(value).encode())
+    except DataError as exc:
+        raise SettingsError(f"The parameter `{name}` of the LM cannot be sent: {exc}") from None
