@@ -1,7 +1,7 @@
 """Resolve the text of a type to the type, through Python's syntax tree and without evaluating anything.
 
-Names come, in this order, from the caller's `custom_types`, a namespace, the types everybody knows, and
-`__main__` (where a notebook defines its classes).
+Names come, in this order, from the caller's `custom_types`, a namespace, the types everybody knows, `__main__`
+(where a notebook defines its classes), and what the root package offers: `dspex.Image`, `dspy.Image` or `Image`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import threading
 import types
 import typing
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NoReturn, Union
 
 from dspex.errors import nearest
@@ -57,6 +57,8 @@ _MODULES: dict[str, object] = {
     "collections": collections, "datetime": datetime, "decimal": decimal, "pathlib": pathlib, "typing": typing,
     "uuid": uuid,
 }  # fmt: skip
+_OURS = ("Audio", "Code", "File", "History", "Image", "Reasoning", "Tool", "ToolCallResults", "ToolCalls")
+"""Types of the root package that need no `dspex.` before them; it stands above this floor and is asked, not imported."""
 _ARITY = {list: 1, set: 1, frozenset: 1, dict: 2}
 
 
@@ -131,7 +133,7 @@ class TypeNames:
         if whole in self._custom:
             return self._custom[whole]
         found: object = None
-        for place in self._places if len(parts) == 1 else (*self._places[:2], _MODULES, *self._places[2:]):
+        for place in self._looked_up(parts):
             if parts[0] in place:
                 found = _walk(place[parts[0]], parts[1:])
                 if found is not None and is_type(found):
@@ -141,6 +143,7 @@ class TypeNames:
             _fail(f"`{whole}` is no type but a value of type `{kind}`", node, text, "name a type there.")
         known = {
             *KNOWN,
+            *_OURS,
             *self._custom,
             *(k for p in self._places[1:] for k, v in p.items() if isinstance(v, type)),
         }
@@ -152,6 +155,17 @@ class TypeNames:
             text,
             f"{near[0].lower()}{near[1:]} Or {advice}" if near else advice,
         )
+
+    def _looked_up(self, parts: list[str]) -> Iterator[Mapping[str, object]]:
+        """Yield where a name may be, the nearest to the caller first."""
+        root = sys.modules.get("dspex")
+        yield from self._places[:2]
+        if len(parts) > 1:
+            yield _MODULES
+            yield {"dspex": root, "dspy": root}
+        yield from self._places[2:]
+        if parts[0] in _OURS:
+            yield {parts[0]: _walk(root, parts[:1])}
 
     def _generic(self, base: Any, inside: ast.expr, text: str) -> Any:
         items = inside.elts if isinstance(inside, ast.Tuple) else [inside]
