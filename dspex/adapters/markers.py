@@ -17,9 +17,9 @@ _AHEAD = rf"\[\[(?={_NAME})"
 _ESCAPE = re.compile(rf"(?<!\\)\\*{_AHEAD}")
 _UNESCAPE = re.compile(rf"(?<!\\)\\+{_AHEAD}")
 _AFTER = r"(?:\*\*|`|:)?[ \t]*\n?"
-_LINE = re.compile(rf"^[ \t>]*(?:\*\*|`|#+[ \t])?\[\[{_NAME}{_AFTER}", re.MULTILINE)
+LINE = re.compile(rf"^[ \t>]*(?:\*\*|`|#+[ \t])?\[\[{_NAME}{_AFTER}", re.MULTILINE)
 _ANYWHERE = re.compile(rf"(?<!\\)\[\[{_NAME}{_AFTER}")
-_LAST = re.compile(
+LAST = re.compile(
     rf"(?<!\\)\[\[[ \t]*##[ \t]*{COMPLETED}[ \t]*##[ \t]*\]\]\**[ \t]*$", re.MULTILINE | re.IGNORECASE
 )
 
@@ -60,7 +60,7 @@ def split(text: str, names: Iterable[str]) -> dict[str, str]:
         {'a': '1', 'b': '2'}
     """
     wanted = list(names)
-    found = _sections(text, _LINE, wanted)
+    found = _sections(text, LINE, wanted)
     if len(found) < len(wanted) and "##" in text:
         anywhere = _sections(text, _ANYWHERE, wanted)
         found = anywhere if len(anywhere) > len(found) else found
@@ -69,7 +69,7 @@ def split(text: str, names: Iterable[str]) -> dict[str, str]:
 
 def without_end(text: str) -> str:
     """Return the text before the last marker, for an answer that has no other."""
-    end = _LAST.search(text)
+    end = LAST.search(text)
     return text[: end.start()].rstrip(" \t") if end else text
 
 
@@ -83,7 +83,7 @@ def _sections(text: str, pattern: re.Pattern[str], names: list[str]) -> dict[str
     found: dict[str, str] = {}
     ends = [m.start() for m in marks[1:]] + [len(text)]
     for mark, end in zip(marks, ends, strict=True):
-        name = _known(mark[1], names)
+        name = known(mark[1], names)
         if name is not None and name not in found:
             body = text[mark.end() : end]
             body = body.rstrip(" \t") if pattern is _ANYWHERE else body
@@ -93,7 +93,8 @@ def _sections(text: str, pattern: re.Pattern[str], names: list[str]) -> dict[str
     return found
 
 
-def _known(name: str, names: list[str]) -> str | None:
+def known(name: str, names: list[str]) -> str | None:
+    """Return the field that a marker names; letter case is passed over where it leaves no doubt."""
     if name in names:
         return name
     same = [n for n in names if n.casefold() == name.casefold()]

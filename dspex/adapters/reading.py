@@ -17,6 +17,7 @@ from typing import Any
 from dspex.adapters.rendering import choice_texts, type_phrase
 from dspex.signatures.annotations import allows_none, options, type_name, union_members, without_metadata
 from dspex.signatures.field import Field, one_line
+from dspex.types.base import special_type
 
 Reader = Callable[[str], Any]
 
@@ -30,6 +31,11 @@ _SHOWN = 60
 class Unreadable(ValueError):
     """The text is no value of the type; the message says why, as part of a sentence."""
 
+    def __init__(self, reason: str = "", field: Field | None = None) -> None:
+        super().__init__(reason)
+        self.field = field
+        """The field that the message names already."""
+
 
 def read_value(text: str, field: Field) -> Any:
     """Return the value that a text stands for.
@@ -42,12 +48,19 @@ def read_value(text: str, field: Field) -> Any:
     try:
         return reader(field)(text)
     except Unreadable as exc:
-        phrase = type_phrase(field.annotation)
-        wanted = f"`{type_name(field.annotation)}`" if phrase.startswith("JSON") else phrase
-        shown = one_line(text.strip())
-        shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
-        reason = f" ({exc})" if str(exc) else ""
-        raise Unreadable(f"`{field.name}` should be {wanted}, the model wrote `{shown}`{reason}") from None
+        raise refused(text, field, exc) from None
+
+
+def refused(text: str, field: Field, reason: Unreadable) -> Unreadable:
+    """Return why a text is no value of a field, as part of a sentence."""
+    if reason.field is field:
+        return reason
+    phrase = type_phrase(field.annotation)
+    wanted = f"`{type_name(field.annotation)}`" if phrase.startswith("JSON") else phrase
+    shown = one_line(text.strip())
+    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+    why = f" ({reason})" if str(reason) else ""
+    return Unreadable(f"`{field.name}` should be {wanted}, the model wrote `{shown}`{why}", field)
 
 
 def reader(field: Field) -> Reader:
@@ -70,7 +83,7 @@ def _built(field: Field) -> Reader:
     if not field.constraints and kind is field.annotation:
         return read
     check = field.type_adapter.validate_python
-    return lambda text: _validated(check, read(text))
+    return lambda text: checked(check, read(text))
 
 
 def _plain_reader(kind: object) -> Reader | None:
@@ -80,6 +93,9 @@ def _plain_reader(kind: object) -> Reader | None:
         return _choice_reader(choices)
     if kind in _PLAIN:
         return _PLAIN[kind]
+    special = special_type(kind)
+    if special is not None and special is kind:
+        return lambda text: checked(special.from_completion, text)
     inner = [m for m in union_members(kind) if m is not None and m is not NoneType]
     one = _plain_reader(inner[0]) if len(inner) == 1 and allows_none(kind) else None
     return None if one is None else _optional_reader(one)
@@ -162,12 +178,12 @@ def _json_reader(adapter: Any) -> Reader:
     def read(text: str) -> Any:
         body = _unfenced(text.strip())
         try:
-            return _validated(adapter.validate_json, body)
+            return checked(adapter.validate_json, body)
         except Unreadable as exc:
             reason = exc
         for attempt in (_bare, _embedded, _python):
             try:
-                return _validated(attempt, body, adapter)
+                return checked(attempt, body, adapter)
             except Unreadable:
                 continue
         raise reason
@@ -204,7 +220,8 @@ def _python(body: str, adapter: Any) -> Any:
     return adapter.validate_python(ast.literal_eval(body))
 
 
-def _validated(read: Callable[..., Any], *args: Any) -> Any:
+def checked(read: Callable[..., Any], *args: Any) -> Any:
+    """Call one of pydantic's readers; what it raises for bad text becomes Unreadable."""
     from pydantic import ValidationError
 
     try:

@@ -10,9 +10,24 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from dspex.errors import ContentError
 from dspex.signatures.annotations import json_schema, options, type_name, without_metadata
 from dspex.signatures.field import Field
+from dspex.types.base import Special, is_special, special_type, special_types
+from dspex.types.parts import Writing, written
 
+_CONSTRAINTS = {
+    "ge": "at least {}",
+    "gt": "more than {}",
+    "le": "at most {}",
+    "lt": "less than {}",
+    "multiple_of": "a multiple of {}",
+    "min_length": "at least {} long",
+    "max_length": "at most {} long",
+    "pattern": "matches `{}`",
+    "max_digits": "at most {} digits",
+    "decimal_places": "at most {} decimal places",
+}
 SCALARS: dict[object, str] = {str: "text", int: "integer", float: "number", bool: "true or false"}
 """Types that are written without JSON, and what the model is told they are."""
 
@@ -32,9 +47,12 @@ def type_phrase(annotation: Any) -> str:
         return SCALARS[kind]
     choices = options(kind)
     if choices is not None:
-        return f"one of {', '.join(json.dumps(_plain(c), ensure_ascii=False, default=str) for c in choices)}"
+        return f"one of {', '.join(json.dumps(plain_value(c), ensure_ascii=False, default=str) for c in choices)}"
     if kind in (Any, object):
         return "JSON: any value"
+    special = special_type(kind)
+    if special is not None:
+        return special.type_phrase()
     from pydantic.errors import PydanticUserError
 
     try:
@@ -43,7 +61,32 @@ def type_phrase(annotation: Any) -> str:
         return type_name(annotation)  # only an input may have such a type: it is rendered, never read
 
 
-def render_value(value: object, field: Field | None = None) -> str:
+def described(field: Field) -> str:
+    """Return the line that tells the model what a field is."""
+    words = [field.desc] if field.desc and field.desc != f"${{{field.name}}}" else []
+    words += [_CONSTRAINTS[key].format(value) for key, value in field.constraints if key in _CONSTRAINTS]
+    kinds = special_types(field.annotation)
+    told = (k.description() for k in kinds if field.role == "output" or k.__dspex_type__ == "custom")
+    tail = "; ".join([*words, *(text for text in told if text)]).replace("\n", "\n  ")
+    phrase = type_phrase(field.annotation) if field.role == "output" else input_phrase(field.annotation)
+    return f"- `{field.name}` ({phrase})" + (f": {tail}" if tail else "")
+
+
+def input_phrase(annotation: Any) -> str:
+    """Return an input's type in the words the model reads; special values are only named, as it writes none.
+
+    Example:
+        >>> from dspex.types.reasoning import Reasoning
+        >>> input_phrase(str), input_phrase(list[Reasoning])
+        ('text', 'list[Reasoning]')
+    """
+    if not is_special(annotation):
+        return type_phrase(annotation)
+    special = special_type(annotation)
+    return special.input_phrase() if special is not None else type_name(annotation)
+
+
+def render_value(value: object, field: Field | None = None, how: Writing = "plain") -> str:
     """Return a value as the text that stands in a prompt.
 
     Text stays as it is. An output whose type is read as JSON is written as JSON, strings with their quotes, so
@@ -56,17 +99,18 @@ def render_value(value: object, field: Field | None = None) -> str:
     if type(value) is str and (field is None or field.annotation is str or field.role == "input"):
         return value
     if field is None or field.role == "input":
-        return _text(value)
+        return _text(value, how)
     return _writer(field)(value)
 
 
-def _plain(value: object) -> object:
+def plain_value(value: object) -> object:
+    """Return the value of an enum's member; any other as it is."""
     return value.value if isinstance(value, enum.Enum) else value
 
 
-def _text(value: object) -> str:
+def _text(value: object, how: Writing = "plain") -> str:
     """Return a value as plain text: JSON, but a lone string without quotes."""
-    value = _plain(value)
+    value = plain_value(value)
     if isinstance(value, str):
         return str(value)
     if value is None:
@@ -75,17 +119,16 @@ def _text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return repr(value)
-    text = _json(value)
+    text = json_text(value, how)
     return str(json.loads(text)) if text.startswith('"') else text
 
 
-def _json(value: object) -> str:
-    from pydantic_core import PydanticSerializationError, to_json
-
+def json_text(value: object, how: Writing = "plain") -> str:
+    """Return a value as JSON on one line, its special values written in this way; what JSON cannot hold is shown."""
     try:
-        return to_json(value, inf_nan_mode="constants", fallback=_dumped).decode()
-    except (PydanticSerializationError, ValueError):
-        return json.dumps(str(value))  # a value that holds itself or broken text is shown, not refused
+        return written(value, how, _dumped)
+    except ContentError:
+        return json.dumps(str(value))  # a value that holds itself or broken text
 
 
 def _dumped(value: Any) -> object:
@@ -100,10 +143,19 @@ def _writer(field: Field) -> Callable[[object], str]:
         choices = options(kind)
         if choices is not None:
             write = _choice_writer({(type(c), c): text for text, c in choice_texts(choices).items()})
+        elif special_type(kind) is kind:
+            write = _own_text
         else:
-            write = _text if kind in SCALARS else _json
+            write = _text if kind in SCALARS else json_text
         field.memo["write"] = write
     return write
+
+
+def _own_text(value: object) -> str:
+    """Return the text with which a model would answer a special value, or what stands for one in a demonstration."""
+    if isinstance(value, Special):
+        return value.completion_form()
+    return value if isinstance(value, str) else json_text(value)
 
 
 def _choice_writer(texts: dict[tuple[type, object], str]) -> Callable[[object], str]:
@@ -119,7 +171,7 @@ def _choice_writer(texts: dict[tuple[type, object], str]) -> Callable[[object], 
 def choice_texts(choices: tuple[object, ...]) -> dict[str, object]:
     """Map a distinct text to each option; a string that looks like another option wears quotes."""
     texts: dict[str, object] = {}
-    for choice in sorted(choices, key=lambda c: isinstance(_plain(c), str)):
+    for choice in sorted(choices, key=lambda c: isinstance(plain_value(c), str)):
         text = _text(choice)
         while text in texts:
             text = json.dumps(text)
