@@ -12,6 +12,8 @@ from typing import Any, Self
 from dspex import _canon
 from dspex.errors import DataError, nearest
 
+_NEXT = ",\n    "
+
 
 class Example:
     """One row of data: fields by name, and which of them are inputs.
@@ -188,13 +190,19 @@ class Prediction(Example):
         object.__setattr__(self, "_usage", {})
 
     @classmethod
-    def from_completions(cls, completions: Iterable[Mapping[str, Any]] | Mapping[str, Sequence[Any]]) -> Self:
+    def from_completions(
+        cls, completions: Iterable[Mapping[str, Any]] | Mapping[str, Sequence[Any]], signature: Any = None
+    ) -> Self:
         """Build a prediction from several completions, by row or by field; its own fields are those of the first.
+
+        Args:
+            completions: rows of fields, or lists of values by field.
+            signature: what they answer, kept as `completions.signature`.
 
         Raises:
             DataError: there is none.
         """
-        found = Completions(completions)
+        found = Completions(completions, signature)
         if not len(found):
             raise DataError("A prediction is made of at least one completion; there is none.")
         prediction = cls(**found.row(0))
@@ -220,11 +228,26 @@ class Prediction(Example):
         """Return tokens by model, where `track_usage` was on."""
         return dict(self._usage)
 
+    def set_lm_usage(self, usage: Mapping[str, Any] | None) -> None:
+        """Say how many tokens the answer took, by model."""
+        object.__setattr__(self, "_usage", dict(usage or {}))
+
     def __float__(self) -> float:
         return float(self._score())
 
+    def __add__(self, other: object) -> float:
+        return self._score() + float(other)  # type: ignore[arg-type]  # a number or a scored prediction
+
+    __radd__ = __add__  # `sum(predictions)` begins with 0
+
+    def __truediv__(self, other: object) -> float:
+        return self._score() / float(other)  # type: ignore[arg-type]
+
+    def __rtruediv__(self, other: object) -> float:
+        return float(other) / self._score()  # type: ignore[arg-type]
+
     def __lt__(self, other: object) -> bool:
-        return self._score() < float(other)  # type: ignore[arg-type]  # a number or a scored prediction
+        return self._score() < float(other)  # type: ignore[arg-type]
 
     def __le__(self, other: object) -> bool:
         return self._score() <= float(other)  # type: ignore[arg-type]
@@ -236,14 +259,16 @@ class Prediction(Example):
         return self._score() >= float(other)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
-        fields = ",\n    ".join(f"{k}={v!r}" for k, v in self.items())
-        return f"Prediction(\n    {fields}\n)"
+        fields = [f"{k}={v!r}" for k, v in self.items()]
+        more = len(self._completions) - 1 if self._completions is not None else 0
+        if more:
+            fields.append("completions=Completions(...)")
+        shown = f"Prediction(\n    {_NEXT.join(fields)}\n)"
+        return f"{shown} ({more} completions omitted)" if more else shown
 
     def _score(self) -> float:
         if "score" not in self._store:
-            raise AttributeError(
-                "This prediction has no `score`; only a metric's result compares as a number."
-            )
+            raise DataError("This prediction has no `score`; only a metric's result counts as a number.")
         return float(self._store["score"])
 
 
@@ -256,10 +281,15 @@ class Completions:
         (2, ['4', '5'])
     """
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]] | Mapping[str, Sequence[Any]]) -> None:
+    def __init__(
+        self, rows: Iterable[Mapping[str, Any]] | Mapping[str, Sequence[Any]], signature: Any = None
+    ) -> None:
         if isinstance(rows, Mapping):
+            if len({len(values) for values in rows.values()}) > 1:
+                raise DataError("Completions by field have as many values for each field; these differ.")
             rows = [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
-        self._rows = [dict(row) for row in rows]
+        self._rows = [dict(row.items()) for row in rows]
+        self.signature = signature
 
     def row(self, index: int) -> dict[str, Any]:
         """Return one completion's fields."""
@@ -270,6 +300,9 @@ class Completions:
 
     def __getitem__(self, key: int | str) -> Any:
         return Prediction(**self._rows[key]) if isinstance(key, int) else [row[key] for row in self._rows]
+
+    def __contains__(self, name: object) -> bool:
+        return any(name in row for row in self._rows)
 
     def __getattr__(self, name: str) -> list[Any]:
         if name.startswith("_") or not all(name in row for row in self._rows):

@@ -8,28 +8,38 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from dspex import _host
 from dspex.errors import ProgramError
 from dspex.events.bus import bus
 from dspex.events.event import ModuleEnd, ModuleStart
-from dspex.lm.lm import LM
+from dspex.lm.base import BaseLM
+from dspex.modules import calling, parts
+from dspex.scope.history import keepers
 from dspex.scope.scope import current, within
 
 if TYPE_CHECKING:
-    from dspex.data.example import Prediction
+    from dspex.modules.pipeline import Pipeline
+    from dspex.modules.ports import Ports
     from dspex.modules.predict import Predict
 
 
-class Module:
+class Module(parts.Part):
     """A program or a part of one: call it with its inputs, get a Prediction.
 
+    `A >> B` makes a pipeline of two, and `{"question": "..."} | A` runs one.
+
+    Args:
+        callbacks: who is told when this module starts and ends, beside those of the settings.
+
+    Attributes:
+        history: what models were asked and answered inside this module.
+
     Raises:
-        ProgramError: the class has neither `forward` nor `aforward`, or is called with positional values.
+        ProgramError: the class has neither `forward` nor `aforward`, or takes its inputs by name only.
 
     Example:
         >>> class Upper(Module):
@@ -40,31 +50,63 @@ class Module:
     """
 
     native_async = False
-    """True for our own modules, whose `aforward` waits for nothing but language models."""
+    """True for our own modules, whose `aforward` waits for nothing but language models and parts of programs."""
+    callbacks: list[Any]
+    history: list[dict[str, Any]]
+    _way = ""
+    """Which method runs: the one of `forward` and `aforward` that the most derived class writes."""
+    _native = False
+    """Whether that is an `aforward` of ours."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for writer in cls.__mro__:
+            written = vars(writer)
+            if writer is not Module and ("aforward" in written or "forward" in written):
+                cls._way = "aforward" if "aforward" in written else "forward"
+                cls._native = cls._way == "aforward" and bool(written.get("native_async"))
+                break
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Make the object with what every module has, whether or not its `__init__` calls ours."""
+        made = super().__new__(cls)
+        made.callbacks, made.history = [], []
+        return made
+
+    def __init__(self, callbacks: Iterable[Any] | None = None) -> None:
+        self.callbacks = list(callbacks or ())
 
     def __call__(self, *args: Any, **inputs: Any) -> Any:
         """Run the program in this thread and return its answer."""
-        self._refuse_positional(args)
-        what = f"`{type(self).__name__}`"
-        if self.native_async or not _overrides(self, "aforward"):
-            return _host.drive(self._run(inputs), what)
-        return _host.portal.run(self._run(inputs), what)
+        if args:
+            self._check_positional()
+        return _host.drive(self._run(args, inputs), f"`{type(self).__name__}`")
 
     async def acall(self, *args: Any, **inputs: Any) -> Any:
         """Run the program as a coroutine, on any event loop."""
-        self._refuse_positional(args)
-        return await self._run(inputs)
+        if args:
+            self._check_positional()
+        return await self._run(args, inputs)
 
-    async def _run(self, inputs: dict[str, Any]) -> Any:
+    async def _run(self, args: tuple[Any, ...], inputs: dict[str, Any]) -> Any:
+        token = keepers.set((*keepers.get(), self.history))
+        try:
+            if calling.watched(self):
+                return await calling.around(self, args, inputs, self._emitting)
+            return await self._emitting(args, inputs)
+        finally:
+            keepers.reset(token)
+
+    async def _emitting(self, args: tuple[Any, ...], inputs: dict[str, Any]) -> Any:
         if not bus.wanted(ModuleStart):
-            return await self._forward(inputs)
+            return await self._forward(args, inputs)
         name = type(self).__name__
         call = f"{name}-{current().rng.getrandbits(32):08x}"
         with within(call) as scope:
             scope.emit(ModuleStart(module=name, call=call))
             error = "cancelled"
             try:
-                answer = await self._forward(inputs)
+                answer = await self._forward(args, inputs)
                 error = ""
                 return answer
             except Exception as exc:  # only to name it in the event; it goes on to the caller as it is
@@ -73,25 +115,50 @@ class Module:
             finally:
                 scope.emit(ModuleEnd(module=name, call=call, error=error))
 
-    async def _forward(self, inputs: dict[str, Any]) -> Any:
-        if _overrides(self, "aforward"):
-            return await self.aforward(**inputs)
-        if _overrides(self, "forward"):
-            return await _host.in_worker(lambda: self.forward(**inputs))
+    async def _forward(self, args: tuple[Any, ...], inputs: dict[str, Any]) -> Any:
+        if "forward" in vars(self) or self._way == "forward":  # one put on the object itself goes first
+            return await _host.in_worker(lambda: self.forward(*args, **inputs))
+        if self._native:
+            return await self.aforward(*args, **inputs)
+        if self._way:
+            return await _host.native(self.aforward(*args, **inputs))
         raise ProgramError(
             f"`{type(self).__name__}` has no `forward` method; write what the program does there."
         )
 
     def forward(self, *args: Any, **inputs: Any) -> Any:
         """What the program does; written by the subclass."""
-        raise NotImplementedError
+        if type(self).aforward is Module.aforward:
+            raise NotImplementedError
+        return _host.drive(self.aforward(*args, **inputs), f"`{type(self).__name__}.forward`")
 
     async def aforward(self, *args: Any, **inputs: Any) -> Any:
         """What the program does, as a coroutine; written by the subclass instead of `forward`."""
         raise NotImplementedError
 
+    def __rshift__(self, following: Any) -> Pipeline:
+        """Return the pipeline of this program and what follows: a module, several side by side, or new names."""
+        from dspex.modules.pipeline import Pipeline
+
+        return Pipeline(self, following)
+
+    def __rrshift__(self, before: Any) -> Pipeline:
+        """Return the pipeline of several modules side by side, or of new names, and this program."""
+        from dspex.modules.pipeline import Pipeline
+
+        return Pipeline(before, self)
+
+    def __ror__(self, inputs: Any) -> Any:
+        """Run the program: `{"question": "..."} | program`, or with an example, a prediction or a list of rows."""
+        from dspex.modules.pipeline import feed
+
+        return feed(inputs, self)
+
     def named_predictors(self) -> list[tuple[str, Predict]]:
-        """Return (path, predictor) pairs: the parts that have an instruction and demonstrations."""
+        """Return (path, predictor) pairs: the parts that have an instruction and demonstrations.
+
+        A part whose `_compiled` is true is left out with all below it: it is not to learn further.
+        """
         from dspex.modules.predict import Predict  # Predict is a Module, so this file cannot know it on top
 
         own = [("self", self)] if isinstance(self, Predict) else []
@@ -101,9 +168,19 @@ class Module:
         """Return the predictors in the order of `named_predictors`."""
         return [predictor for _, predictor in self.named_predictors()]
 
-    def named_sub_modules(self) -> list[tuple[str, Module]]:
-        """Return (path, module) pairs, this module first with the path `self`."""
-        return [("self", self), *self._walk()]
+    def named_sub_modules(
+        self, type_: type | tuple[type, ...] | None = None, skip_compiled: bool = False
+    ) -> Iterator[tuple[str, Any]]:
+        """Yield (path, part) pairs, the nearest first; this module is `self`, its parts are `self.a`, `self.b[0]`.
+
+        Args:
+            type_: which parts, modules by default.
+            skip_compiled: whether to leave out what lies inside parts that are not to learn further.
+        """
+        wanted = type_ or Module
+        return (
+            (path, part) for path, part in parts.all_below(self, skip_compiled) if isinstance(part, wanted)
+        )
 
     def named_parameters(self) -> list[tuple[str, Predict]]:
         """Return what can be learned: the same pairs as `named_predictors`."""
@@ -118,8 +195,8 @@ class Module:
         from dspex.modules.predict import Predict
 
         changed: dict[int, Predict] = {}
-        for place in list(_places(self, "", {id(self)}, again=True)):
-            old = place.module
+        for place in list(parts.places(self, "", {id(self)}, again=True)):
+            old = place.part
             if isinstance(old, Predict):
                 if id(old) not in changed:
                     changed[id(old)] = change(old)
@@ -130,6 +207,16 @@ class Module:
         """Return a copy that shares no demonstration, signature or setting with this program."""
         return copy.deepcopy(self)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        other = type(self).__new__(type(self))
+        memo[id(self)] = other
+        for name, value in self.__getstate__().items():
+            vars(other)[name] = parts.copied(value, memo)
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in parts.KEPT_OUT}
+
     def reset_copy(self) -> Self:
         """Return a copy whose predictors have no demonstrations."""
         other = self.deepcopy()
@@ -137,126 +224,133 @@ class Module:
             predictor.reset()
         return other
 
-    def set_lm(self, lm: LM | None) -> None:
+    def set_lm(self, lm: BaseLM | None) -> None:
         """Have every predictor ask this model."""
         for predictor in self.predictors():
             predictor.lm = lm
 
-    def get_lm(self) -> LM | None:
+    def get_lm(self) -> BaseLM | None:
         """Return the model all predictors share.
 
         Raises:
             ProgramError: they have different ones.
         """
-        models = {id(p.lm): p.lm for p in self.predictors()}
+        models = {id(predictor.lm): predictor.lm for predictor in self.predictors()}
         if len(models) > 1:
             raise ProgramError(
                 "The predictors of this program ask different models; look at each one's `.lm`."
             )
         return next(iter(models.values()), None)
 
-    def dump_state(self) -> dict[str, Any]:
+    def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
         """Return what was learned as JSON-able values, by predictor path."""
         return {path: predictor.dump_state() for path, predictor in self.named_predictors()}
 
-    def load_state(self, state: Mapping[str, Any]) -> Self:
+    def load_state(self, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False) -> Self:
         """Take over a dumped state; all of it or, on error, nothing.
+
+        Args:
+            state: from `dump_state`.
+            allow_unsafe_lm_state: whether a saved model may call an address on another machine.
 
         Raises:
             ProgramError: the state belongs to another program.
         """
         from dspex.modules.saving import restore
 
-        restore(self, state)
+        restore(self, state, trusted=allow_unsafe_lm_state)
         return self
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write what was learned to a JSON file.
+    def save(
+        self, path: str | os.PathLike[str], save_program: bool = False, modules_to_serialize: Any = None
+    ) -> Path:
+        """Write what was learned to a JSON file; DSPy reads it too.
+
+        Args:
+            path: a name that ends in `.json`.
+            save_program, modules_to_serialize: DSPy's words for pickling the code along, which is refused.
 
         Raises:
-            ProgramError: the name ends in `.pkl`; programs are never pickled.
+            ProgramError: a pickle is asked for; programs are saved as JSON alone.
         """
         from dspex.modules.saving import write
 
-        return write(self, Path(path))
+        return write(self, Path(path), pickled=save_program or modules_to_serialize is not None)
 
-    def load(self, path: str | os.PathLike[str]) -> Self:
-        """Take over what a saved file holds; the program's code stays as it is.
+    def load(
+        self, path: str | os.PathLike[str], allow_pickle: bool = False, allow_unsafe_lm_state: bool = False
+    ) -> Self:
+        """Take over what a saved file holds, ours or DSPy's; the program's code stays as it is.
+
+        Args:
+            path: a JSON file.
+            allow_pickle: accepted for DSPy's sake; nothing is ever unpickled.
+            allow_unsafe_lm_state: whether a saved model may call an address on another machine.
 
         Raises:
             ProgramError: no such file, not a saved program, or one of another program.
         """
         from dspex.modules.saving import read
 
-        return self.load_state(read(Path(path)))
+        return self.load_state(read(Path(path)), allow_unsafe_lm_state=allow_unsafe_lm_state)
 
-    def batch(self, examples: list[Any], num_threads: int | None = None) -> list[Prediction]:
-        """Run the program over many examples at once and return the answers in their order."""
-        from dspex.modules.parallel import run_batch
+    def batch(
+        self,
+        examples: Iterable[Any],
+        num_threads: int | None = None,
+        max_errors: int | None = None,
+        return_failed_examples: bool = False,
+        provide_traceback: bool | None = None,
+        disable_progress_bar: bool = False,
+        timeout: float = 120,
+        straggler_limit: int = 3,
+    ) -> Any:
+        """Run the program over many examples at once; `Parallel` tells what each option means.
 
-        return run_batch(self, examples, num_threads)
+        Returns:
+            The answers in the examples' order, None where one failed; with `return_failed_examples` also the
+            examples that failed, and their errors.
+        """
+        from dspex.modules.parallel import Parallel
+
+        run = Parallel(
+            num_threads=num_threads,
+            max_errors=max_errors,
+            return_failed_examples=return_failed_examples,
+            provide_traceback=provide_traceback,
+            disable_progress_bar=disable_progress_bar,
+            timeout=timeout,
+            straggler_limit=straggler_limit,
+        )
+        return run([(self, example) for example in examples])
+
+    def inspect_history(self, n: int = 1, file: Any = None) -> Any:
+        """Show the last `n` calls of models inside this module; see `dspex.inspect_history`."""
+        from dspex.lm.history import pretty_print_history
+
+        return pretty_print_history(self.history, n, file=file)
 
     def __repr__(self) -> str:
         parts = [f"{path} = {part!r}" for path, part in self.named_predictors() if part is not self]
         return f"{type(self).__name__}({', '.join(parts)})"
 
-    def _walk(self) -> Iterator[tuple[str, Module]]:
-        return ((place.path, place.module) for place in _places(self, "", {id(self)}))
+    def _walk(self) -> Iterator[tuple[str, Any]]:
+        return ((place.path, place.part) for place in parts.places(self, "", {id(self)}))
 
-    def _refuse_positional(self, args: tuple[Any, ...]) -> None:
-        if args:
+    def _ports(self) -> Ports:
+        """Tell what the program takes and gives, as far as that is known without running it."""
+        from dspex.modules.ports import of_code
+
+        return of_code(self._code())
+
+    def _check_positional(self) -> None:
+        from dspex.modules.ports import takes_positional
+
+        if not takes_positional(self._code()):
+            first = next(iter((*self._ports().required, *self._ports().optional)), "question")
             raise ProgramError(
-                f"`{type(self).__name__}` takes its inputs by name, such as `program({self._first_input()}=...)`."
+                f"`{type(self).__name__}` takes its inputs by name, such as `program({first}=...)`."
             )
 
-    def _first_input(self) -> str:
-        for predictor in self.predictors():
-            return predictor.signature.spec.inputs[0].name
-        return "question"
-
-
-def _overrides(module: Module, method: str) -> bool:
-    return getattr(type(module), method) is not getattr(Module, method)
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a part of a program sits: in which object, under which key."""
-
-    path: str
-    holder: object
-    key: Any
-    module: Module
-
-    def put(self, new: Module) -> None:
-        """Put another module here."""
-        if isinstance(self.holder, Module):
-            setattr(self.holder, self.key, new)
-        else:
-            cast(dict[Any, object], self.holder)[self.key] = new
-
-
-def _places(holder: object, path: str, seen: set[int], *, again: bool = False) -> Iterator[_Place]:
-    """Yield where modules sit, each module once; with `again`, every further place of the same module too."""
-    for key, step, part in _members(holder):
-        here = path + step if path else step.removeprefix(".")
-        if id(part) in seen:
-            if again and isinstance(part, Module):
-                yield _Place(here, holder, key, part)
-            continue
-        if isinstance(part, Module):
-            seen.add(id(part))
-            yield _Place(here, holder, key, part)
-        if isinstance(part, (Module, list, tuple, dict)):
-            seen.add(id(part))
-            yield from _places(part, here, seen, again=again)
-
-
-def _members(holder: object) -> list[tuple[Any, str, object]]:
-    if isinstance(holder, Module):
-        return [(name, f".{name}", part) for name, part in vars(holder).items()]
-    if isinstance(holder, dict):
-        return [(key, f"[{key!r}]", part) for key, part in holder.items()]
-    if isinstance(holder, (list, tuple)):
-        return [(i, f"[{i}]", part) for i, part in enumerate(holder)]
-    return []
+    def _code(self) -> Callable[..., Any]:
+        return self.aforward if self._way == "aforward" and "forward" not in vars(self) else self.forward

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dspex.data.example import Prediction
+from dspex.settings import current_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,12 @@ def recording() -> Iterator[list[Step]]:
 
 
 def note(step: Step) -> None:
-    """Add a step where somebody records."""
+    """Add a step where somebody records, and to the setting `trace`, as DSPy's users read it."""
     steps = _trace.get()
     if steps is not None:
         steps.append(step)
+    settings = current_settings()
+    kept = settings.trace
+    if kept is not None:
+        kept.append((step.predictor, dict(step.inputs), step.prediction))
+        del kept[: max(0, len(kept) - settings.max_trace_size)]

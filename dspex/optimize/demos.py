@@ -51,7 +51,16 @@ def label(student: Module, rows: Sequence[Example], k: int, rng: random.Random |
 def bootstrap(job: Job, recipe: Recipe, rows: Sequence[Example], wanted: int) -> tuple[Module, str]:
     """Return a program with demonstrations made from `rows`, and a few words about them."""
     teacher = job.teacher or label(job.student, rows, recipe.max_labeled_demos, random.Random(0))
-    plan = Harvest(
+    found = harvest(plan(recipe, teacher, wanted, job.seed), rows)
+    program = assemble(job.student, rows, found, recipe.max_labeled_demos)
+    made = len(found.rows)
+    raw = max((len(p.demos) for p in program.predictors()), default=0) - made
+    return program, f"{made} bootstrapped" + (f" + {raw} labeled" if raw > 0 else "")
+
+
+def plan(recipe: Recipe, teacher: Module, wanted: int, seed: int) -> Harvest:
+    """Return how a teacher's demonstrations are gathered by this recipe."""
+    return Harvest(
         teacher=teacher,
         metric=recipe.metric,
         threshold=recipe.metric_threshold,
@@ -59,13 +68,8 @@ def bootstrap(job: Job, recipe: Recipe, rows: Sequence[Example], wanted: int) ->
         rounds=recipe.max_rounds,
         max_errors=MAX_ERRORS if recipe.max_errors is None else recipe.max_errors,
         settings=recipe.teacher_settings,
-        seed=job.seed,
+        seed=seed,
     )
-    found = harvest(plan, rows)
-    program = assemble(job.student, rows, found, recipe.max_labeled_demos)
-    made = len(found.rows)
-    raw = max((len(p.demos) for p in program.predictors()), default=0) - made
-    return program, f"{made} bootstrapped" + (f" + {raw} labeled" if raw > 0 else "")
 
 
 def assemble(student: Module, rows: Sequence[Example], found: Found, most: int) -> Module:

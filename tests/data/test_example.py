@@ -183,5 +183,5 @@ def test_a_scored_prediction_compares_as_its_score() -> None:
     assert low <= 0.25
     assert high > 0.5
     assert high >= low
-    with pytest.raises(AttributeError, match="no `score`"):
+    with pytest.raises(DataError, match="no `score`"):
         float(Prediction(a=1))

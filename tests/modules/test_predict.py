@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import threading
 
 import pytest
@@ -149,3 +150,99 @@ def test_listeners_see_modules_start_and_end() -> None:
             dspex.Predict(Sort)(word="x")
         dspex.events.drain()
     assert seen == [("ModuleStart", ""), ("ModuleEnd", "AdapterParseError")]
+
+
+def test_a_calls_own_options_hold_for_that_call() -> None:
+    """`lm`, `demos`, `config` and `signature` can be given with the inputs."""
+    mine, asked = an_lm(lambda _: "[[ ## colour ## ]]\nred\n\n[[ ## completed ## ]]")
+    program = dspex.Predict(Sort)
+    answer = program(
+        word="saw",
+        lm=mine,
+        demos=[{"word": "fig", "colour": "green"}],
+        config={"temperature": 0.3},
+        signature="word -> colour",
+    )
+    request = asked.requests[0]
+    assert (answer.colour, request.temperature, len(request.messages)) == ("red", 0.3, 4)
+    assert (program.demos, program.config, program.lm, program.signature) == ([], {}, None, Sort)
+
+
+def test_a_field_may_be_called_as_an_option_is() -> None:
+    """An input of that name is an input."""
+    lm, transport = an_lm(lambda _: said("tool"))
+    with dspex.context(lm=lm):
+        dspex.Predict("config, lm -> kind")(config="a", lm="b")
+    assert "[[ ## config ## ]]\na" in str(transport.requests[0].messages[-1].content)
+
+
+def test_several_answers_are_asked_for_with_some_chance() -> None:
+    """With `n`, a temperature of almost none becomes 0.7; the prediction holds all completions."""
+    lm, transport = an_lm(lambda _: said("tool"))
+    with dspex.context(lm=lm):
+        dspex.Predict(Sort, n=2)(word="saw")
+        dspex.Predict(Sort)(word="saw", config={"n": 2, "temperature": 0.1})
+        dspex.Predict(Sort, n=2, temperature=0.4)(word="saw")
+        dspex.Predict(Sort)(word="saw")
+    assert [r.temperature for r in transport.requests] == [0.7, 0.7, 0.4, None]
+    assert [r.n for r in transport.requests] == [2, 2, 2, 1]
+
+
+def test_an_input_that_may_be_none_may_be_left_out() -> None:
+    """Defaults and None stand in where nothing is given."""
+    lm, transport = an_lm(lambda _: said("tool"))
+    with dspex.context(lm=lm):
+        dspex.Predict("word, hint: str | None -> kind")(word="saw")
+    assert "saw" in str(transport.requests[0].messages[-1].content)
+
+
+def test_a_predicted_output_goes_to_the_provider() -> None:
+    """OpenAI's `prediction` is an option of the call, not an input."""
+    lm, transport = an_lm(lambda _: said("tool"))
+    with dspex.context(lm=lm):
+        dspex.Predict(Sort)(word="saw", prediction={"type": "content", "content": "tool"})
+    assert b"content" in bytes(transport.requests[0].options["prediction"])
+
+
+def test_a_call_may_leave_no_trace() -> None:
+    """`_trace=False` keeps a call out of the record."""
+    lm, _ = an_lm(lambda _: said("tool"))
+    with dspex.context(lm=lm), trace.recording() as steps:
+        dspex.Predict(Sort)(word="a", _trace=False)
+    assert steps == []
+
+
+class Shade(enum.Enum):
+    """A type of the test's own."""
+
+    LIGHT = "light"
+    DARK = "dark"
+
+
+def test_types_of_a_string_signature_are_found_where_it_is_written() -> None:
+    """Names known in the code that makes the predictor, in a module's `__init__` or in a function, are types."""
+
+    class Local(enum.Enum):
+        ONE = 1
+
+    class Program(dspex.Module):
+        def __init__(self) -> None:
+            self.shade = dspex.ChainOfThought("text -> shade: Shade, many: list[Local]")
+
+    assert Program().shade.predict.signature.output_fields["shade"].annotation is Shade
+    assert Program().shade.predict.signature.output_fields["many"].annotation == list[Local]
+    assert (
+        dspex.Predict("text -> shade: Shade | None").signature.output_fields["shade"].annotation
+        == Shade | None
+    )
+
+
+def test_reset_forgets_what_was_learned_by_example() -> None:
+    """Demonstrations, traces and rows go; instruction, options and model stay."""
+    lm, _ = an_lm()
+    program = dspex.Predict(Sort, temperature=0.5)
+    program.demos, program.traces, program.train, program.lm = [{"word": "a"}], [1], [2], lm
+    program.update_config(max_tokens=9)
+    program.reset()
+    assert (program.demos, program.traces, program.train, program.lm) == ([], [], [], lm)
+    assert program.get_config() == {"temperature": 0.5, "max_tokens": 9}
