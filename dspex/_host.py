@@ -187,6 +187,11 @@ def on_host() -> bool:
         return False
 
 
+def is_driving() -> bool:
+    """Tell whether this code is driven for a sync caller, in whose thread nothing may wait."""
+    return bool(_local.driving)
+
+
 def submit(coro: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
     """Start a coroutine on the host loop, in a copy of the caller's context."""
     return asyncio.run_coroutine_threadsafe(coro, _host.loop)
@@ -264,6 +269,11 @@ async def hop(coro: Coroutine[Any, Any, T]) -> T:
     if on_host():
         return await coro
     return await asyncio.wrap_future(submit(coro))
+
+
+async def native(coro: Coroutine[Any, Any, T]) -> T:
+    """Await a user's own coroutine on the loop it was made for: the caller's, or ours where a sync call has none."""
+    return block(coro) if _local.driving else await coro
 
 
 async def in_worker(fn: Callable[..., T], *args: object) -> T:

@@ -4,6 +4,7 @@
     ├── UsageError                  the caller's words are off; shown as one line in a notebook
     │   ├── SignatureError
     │   ├── DataError
+    │   │   └── ContentError        a value is no image, file, code, ... or no argument of a tool
     │   ├── SettingsError
     │   ├── ProgramError            a module is used in a way that cannot work
     │   └── RunNotFoundError
@@ -18,6 +19,7 @@
     │   ├── LMTransportError        the connection broke
     │   └── LMUnexpectedError       an answer nobody can read
     ├── AdapterParseError           the answer does not hold the fields asked for
+    ├── ToolError                   a tool's own function raised; that error is the cause
     ├── MetricError                 the user's metric raised or returned no score
     ├── JournalError                the run's file cannot be read or written
     ├── RunFailedError              what `Run.result()` raises when the run failed
@@ -26,13 +28,13 @@
         ├── CancelRequested         stop now
         └── BudgetExceeded          a cap would be crossed
 
-Attributes are plain str, int or float, so that every error can be stored and shown; none holds a request,
-a header or a key.
+Attributes are plain str, int or float, so that every error can be stored and shown (only what an adapter could
+read keeps its types); none holds a request, a header or a key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 
 class DspexError(Exception):
@@ -50,8 +52,12 @@ def _one_line(error: DspexError) -> list[str]:
     return [f"{type(error).__name__}: {error}"]
 
 
-class UsageError(DspexError):
-    """The caller asked for something that cannot be; the message says what to write instead.
+DSPyError = DspexError
+"""DSPy's name for it."""
+
+
+class UsageError(DspexError, ValueError):
+    """The caller asked for something that cannot be; the message says what to write instead. A ValueError too.
 
     IPython shows these as one line: where it came from is the cell just run.
     """
@@ -65,6 +71,10 @@ class SignatureError(UsageError, ValueError, TypeError):
 
 class DataError(UsageError):
     """Examples or data sets lack what the program needs."""
+
+
+class ContentError(DataError, ValueError, TypeError):
+    """A value cannot be what its type says; a ValueError and a TypeError too, as DSPy's users catch."""
 
 
 class SettingsError(UsageError):
@@ -88,38 +98,42 @@ class LMError(DspexError):
         status: HTTP status, 0 where there was none.
         retry_after: seconds the provider asked us to wait, 0.0 where it said nothing.
         retryable: whether the same request may succeed later.
+        code: DSPy's word for the cause.
+        partial: what had arrived of a streamed answer when it broke off.
     """
 
     kind = "error"
+    code = "lm_error"
+    usual = ""
+    """What the error says where it is raised without a message."""
     retryable = False
 
     def __init__(
         self,
-        message: str,
+        message: str = "",
         *,
-        model: str = "",
-        provider: str = "",
-        status: int = 0,
-        request_id: str = "",
-        retry_after: float = 0.0,
+        model: str | None = "",
+        provider: str | None = "",
+        status: int | None = 0,
+        request_id: str | None = "",
+        retry_after: float | None = 0.0,
     ) -> None:
+        message = message or self.usual
         super().__init__(message)
-        self.model = model
-        self.provider = provider
-        self.status = status
-        self.request_id = request_id
-        self.retry_after = retry_after
-
-    @property
-    def code(self) -> str:
-        """The cause in one word, the same as `kind`."""
-        return self.kind
+        self.message = message
+        self.model = model or ""
+        self.provider = provider or ""
+        self.status = status or 0
+        self.request_id = request_id or ""
+        self.retry_after = retry_after or 0.0
+        self.partial = ""
 
 
 class LMAuthError(LMError):
     """The key is missing, wrong or not allowed to use this model."""
 
     kind = "auth"
+    code = "auth"
     _render_traceback_ = _one_line
 
 
@@ -127,24 +141,29 @@ class LMQuotaError(LMError):
     """The account has no credit left."""
 
     kind = "quota"
+    code = "billing"
 
 
 class LMInvalidRequestError(LMError):
     """The provider will never accept this request."""
 
     kind = "invalid"
+    code = "invalid_request"
 
 
 class ContextWindowExceededError(LMInvalidRequestError):
     """The prompt is longer than the model can read."""
 
     kind = "context_window"
+    code = "context_window_exceeded"
+    usual = "Context window exceeded"
 
 
 class LMRateLimitError(LMError):
     """The provider asks us to slow down."""
 
     kind = "rate_limit"
+    code = "rate_limit"
     retryable = True
 
 
@@ -152,6 +171,7 @@ class LMServerError(LMError):
     """The provider failed."""
 
     kind = "server"
+    code = "server"
     retryable = True
 
 
@@ -159,6 +179,7 @@ class LMTimeoutError(LMError):
     """No answer came in time."""
 
     kind = "timeout"
+    code = "timeout"
     retryable = True
 
 
@@ -166,6 +187,7 @@ class LMTransportError(LMError):
     """The connection could not be made or broke."""
 
     kind = "transport"
+    code = "transport"
     retryable = True
 
 
@@ -173,29 +195,36 @@ class LMUnexpectedError(LMError):
     """The provider answered something that is not an answer."""
 
     kind = "unexpected"
+    code = "unexpected"
 
 
 class AdapterParseError(DspexError):
     """The model's answer does not hold the fields the signature asks for.
 
-    Attributes: `adapter_name`, `signature` (its name), `lm_response` (the raw text), `understood` (field names
-    that could be read).
+    Attributes: `adapter_name`, `signature` (its name), `lm_response` (the raw text), `parsed_result` (the values
+    that could be read, by field name), `understood` (their names).
     """
 
     def __init__(
         self,
-        message: str,
+        message: str = "",
         *,
         adapter_name: str,
-        signature: str,
+        signature: object,
         lm_response: str,
-        understood: Sequence[str] = (),
+        parsed_result: Mapping[str, object] | None = None,
     ) -> None:
-        super().__init__(message)
+        name = str(getattr(signature, "__name__", signature))
+        super().__init__(message or f"The answer to `{name}` cannot be read; see `.lm_response`.")
         self.adapter_name = adapter_name
-        self.signature = signature
+        self.signature = name
         self.lm_response = lm_response
-        self.understood = tuple(understood)
+        self.parsed_result = dict(parsed_result or {})
+        self.understood = tuple(self.parsed_result)
+
+
+class ToolError(DspexError, RuntimeError):
+    """A tool's function raised; its own error is the cause. A RuntimeError too, as DSPy's users catch."""
 
 
 class MetricError(DspexError):

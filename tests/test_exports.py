@@ -5,9 +5,14 @@ from __future__ import annotations
 import dspex
 
 EXPECTED = """
-BootstrapFewShot BootstrapFewShotWithRandomSearch ChainOfThought ChatAdapter Adapter Dataset DspexError Evaluate
-EvaluationResult Example InputField LM LabeledFewShot Module OutputField Predict Prediction Run Signature
-__version__ answer_exact_match configure context datasets errors events exact load_ipython_extension runs settings
+Adapter AdapterParseError Audio BaseLM BestOfN BootstrapFewShot BootstrapFewShotWithRandomSearch BootstrapRS
+ChainOfThought ChatAdapter Code Completions ContextWindowExceededError DSPyError Dataset DspexError Evaluate
+EvaluationResult Example File History Image InputField JSONAdapter KNN KNNFewShot LM LMAuthError LMError
+LMInvalidRequestError LMRateLimitError LMServerError LMTimeoutError LMTransportError LMUnexpectedError LabeledFewShot
+Module MultiChainComparison OutputField Parallel Predict Prediction Reasoning Refine Run Signature SignatureMeta
+Teleprompter Tool ToolCallResults ToolCalls TwoStepAdapter Type XMLAdapter __version__ answer_exact_match asyncify
+configure configure_cache context datasets errors evaluate events exact infer_prefix inspect_history is_retryable_lm_error load
+load_ipython_extension load_settings majority make_signature runs settings streamify streaming syncify testing track_usage
 unload_ipython_extension
 """.split()
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import copy
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dspex._canon import canonical, digest
 from dspex.data.example import Example, Prediction
 from dspex.evaluate.cells import Cell, Cells
+from dspex.evaluate.export import rows_of, save_csv, save_json
 from dspex.evaluate.launch import Order, check_examples, check_inputs, check_program, launch
 from dspex.evaluate.measure import Measured, measure, summarize
 from dspex.evaluate.score import Metric, check_metric, name_of
@@ -17,6 +19,7 @@ from dspex.modules.module import Module
 from dspex.runs import run as _run
 from dspex.runs.engine import Kept
 from dspex.runs.words import score_text
+from dspex.scope.callbacks import Told, listening
 from dspex.scope.scope import current
 from dspex.settings import current_settings
 
@@ -51,6 +54,8 @@ class Evaluate:
         metric: `metric(example, prediction, trace=None)` -> number, bool, or Prediction with score and feedback.
         num_threads: examples in flight at once; the setting `num_threads` by default.
         failure_score: what a failed example counts in `score`; 0.0 by default.
+        save_as_csv, save_as_json: files to write the results to, one row an example.
+        callbacks: who is told when this evaluation starts and ends, beside those of the settings.
         display_progress, display_table, provide_traceback, max_errors: accepted as in DSPy; progress is what the
             widget shows.
 
@@ -77,22 +82,75 @@ class Evaluate:
         max_errors: int | None = None,
         provide_traceback: bool | None = None,
         failure_score: float = 0.0,
+        save_as_csv: str | None = None,
+        save_as_json: str | None = None,
+        callbacks: Iterable[Any] | None = None,
     ) -> None:
         self.devset = devset
         self.metric = metric
         self.num_threads = num_threads
         self.failure_score = failure_score
+        self.save_as_csv = save_as_csv
+        self.save_as_json = save_as_json
+        self.callbacks = list(callbacks or ())
 
     def __call__(
-        self, program: Module, metric: Metric | None = None, devset: Iterable[Example] | None = None
+        self,
+        program: Module,
+        metric: Metric | None = None,
+        devset: Iterable[Example] | None = None,
+        num_threads: int | None = None,
+        display_progress: bool | None = None,
+        display_table: bool | int | None = None,
+        callback_metadata: Mapping[str, Any] | None = None,
+        save_as_csv: str | None = None,
+        save_as_json: str | None = None,
     ) -> EvaluationResult:
-        """Evaluate and wait; inside of a run it is part of that run."""
+        """Evaluate and wait; inside of a run it is part of that run.
+
+        Args:
+            program: what to evaluate.
+            metric, devset, num_threads, save_as_csv, save_as_json: they win over those given to the constructor.
+            callback_metadata: handed to callbacks as it is.
+            display_progress, display_table: accepted as in DSPy.
+        """
+        now = copy.copy(self)
+        now.num_threads = num_threads or self.num_threads
+        callbacks = listening(self)
+        if not callbacks:
+            result = now._evaluate(program, metric, devset)
+        else:
+            given = {
+                "program": program, "metric": metric, "devset": devset, "num_threads": num_threads,
+                "display_progress": display_progress, "display_table": display_table,
+                "callback_metadata": callback_metadata,
+            }  # fmt: skip
+            with Told(callbacks, "evaluate", self, given) as told:
+                result = told.outputs = now._evaluate(program, metric, devset)
+        self._save(
+            result, metric, csv=save_as_csv or self.save_as_csv, json=save_as_json or self.save_as_json
+        )
+        return result
+
+    def _evaluate(
+        self, program: Module, metric: Metric | None, devset: Iterable[Example] | None
+    ) -> EvaluationResult:
         if current().run:
             return self._inline(program, metric, devset)
         run = self.start(program, metric=metric, devset=devset)
         _run.announce(run)
         result: EvaluationResult = run.result()
         return result
+
+    def _save(
+        self, result: EvaluationResult, metric: Metric | None, *, csv: str | None, json: str | None
+    ) -> None:
+        if csv or json:
+            rows = rows_of(result.results, name_of(check_metric(metric or self.metric)))
+            if csv:
+                save_csv(rows, csv)
+            if json:
+                save_json(rows, json)
 
     def start(
         self,

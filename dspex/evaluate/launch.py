@@ -9,9 +9,9 @@ from typing import Any
 from dspex.data.example import Example
 from dspex.errors import DataError, ProgramError
 from dspex.events.event import RunKind
+from dspex.lm.base import BaseLM
 from dspex.lm.lm import LM
 from dspex.modules.module import Module
-from dspex.modules.predict import Predict
 from dspex.runs import run as _run
 from dspex.runs.engine import Kept, Plan, Work
 from dspex.scope.budget import Budget
@@ -49,7 +49,7 @@ def launch(order: Order, work: Work) -> _run.Run:
         method=order.method,
         metric=order.metric,
         models=tuple(dict.fromkeys(lm.model for lm in models)),
-        practice=any(lm.practice for lm in models),
+        practice=any(isinstance(lm, LM) and lm.practice for lm in models),
         budget_usd=order.budget,
         seed=frozen.seed if order.seed is None else order.seed,
         sizes=order.sizes,
@@ -120,26 +120,22 @@ def check_examples(examples: Iterable[Any] | None, what: str) -> list[Example]:
 
 
 def check_inputs(program: Module, examples: Sequence[Example], what: str) -> None:
-    """Refuse examples whose inputs a single-predictor program cannot take, before anything is spent.
+    """Refuse examples that lack an input which the program needs, before anything is spent.
 
     Raises:
-        DataError: an input is missing or unknown.
+        DataError: an input is missing.
     """
-    predictors: list[Predict] = program.predictors()
-    if len(predictors) != 1 or not program.native_async:
-        return  # only its code knows what a program of several parts takes
-    spec = predictors[0].signature.spec
-    needed = {field.name for field in spec.inputs if field.required}
+    needed = set(program._ports().required)
     for index, row in enumerate(examples):
         keys = row.input_keys or frozenset()
         if missing := sorted(needed - keys):
             raise DataError(
-                f"`{what}[{index}]` lacks the input `{missing[0]}` of `{spec.name}`; "
+                f"`{what}[{index}]` lacks the input `{missing[0]}` of `{program_name(program)}`; "
                 f"its inputs are: {', '.join(sorted(keys)) or 'none'}."
             )
 
 
-def _models(program: Module) -> list[LM]:
+def _models(program: Module) -> list[BaseLM]:
     own = [predictor.lm for predictor in program.predictors()]
     if any(lm is None for lm in own) or not own:
         return [required_lm(), *(lm for lm in own if lm is not None)]

@@ -27,7 +27,7 @@ COMES_ALONG = {
 
 
 def declared(requirements: list[str]) -> set[str]:
-    return {re.split(r"[\[<>=!~; ]", r)[0].lower() for r in requirements}
+    return {re.split(r"[\[<>=!~; ]", r)[0].lower().replace("-", "_") for r in requirements}
 
 
 def imported() -> dict[str, str]:

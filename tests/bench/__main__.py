@@ -113,6 +113,41 @@ def programs() -> None:
     )
 
 
+def cost_with(interpreter: str, library: str) -> list[float] | None:
+    """Return the microseconds of a call with 0 and 8 demonstrations; None where the library is not there."""
+    script = str(Path(__file__).with_name("predict_cost.py"))
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        "DSPY_CACHEDIR": os.environ["DSPEX_HOME"],
+    }
+    done = subprocess.run(
+        [interpreter, script, library], capture_output=True, text=True, env=environment, check=False
+    )
+    return [float(part) for part in done.stdout.split()] if done.returncode == 0 else None
+
+
+def calls() -> None:
+    """Tell what the framework costs in a call, and how much less that is than in DSPy, taken by turns."""
+    other = os.environ.get("DSPY_PYTHON") or sys.executable
+    ours: list[list[float]] = []
+    theirs: list[list[float]] = []
+    for _ in range(3):
+        ours.append(cost_with(sys.executable, "dspex") or [math.nan] * 2)
+        found = cost_with(other, "dspy")
+        if found is None:
+            break
+        theirs.append(found)
+    for k, (demos, bound) in enumerate(((0, 120), (8, 250))):
+        mine = min(row[k] for row in ours)
+        tell(f"Predict, {demos} demonstrations (at most {bound} us)", f"{mine:.0f} us")
+        if theirs:
+            dspys = min(row[k] for row in theirs)
+            tell(f"the same in DSPy, {dspys / mine:.1f} times", f"{dspys:.0f} us")
+    if not theirs:
+        tell("DSPy beside it: not installed; DSPY_PYTHON=<python> names one", "skipped")
+
+
 def front() -> None:
     if BUNDLE.is_file():
         tell("front end, gzipped", f"{len(gzip.compress(BUNDLE.read_bytes(), 9)) / 1024:.1f} KB")
@@ -121,5 +156,5 @@ def front() -> None:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as home:
         os.environ |= {"DSPEX_HOME": home, "DSPEX_CACHE_DIR": home}
-        for part in (imports, floors, programs, front):
+        for part in (imports, floors, calls, programs, front):
             part()
