@@ -201,12 +201,15 @@ def _user_scope() -> Mapping[str, Any]:
 
 
 def _checked(spec: SignatureSpec, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs' values; what the signature does not ask for is left aside, as DSPy does.
+
+    A name that is near an input nobody gave is taken for a slip of the keyboard.
+    """
     known = [f.name for f in spec.inputs]
+    open_names = [name for name in known if name not in given]
     for name in given:
-        if name not in known:
-            raise DataError(
-                f"`{spec.name}` has no input `{name}`.{nearest(name, known)} Inputs: {', '.join(known)}."
-            )
+        if name not in known and (hint := nearest(name, open_names)):
+            raise DataError(f"`{spec.name}` has no input `{name}`.{hint} Inputs: {', '.join(known)}.")
     values: dict[str, Any] = {}
     for field in spec.inputs:
         if field.name in given:

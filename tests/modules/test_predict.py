@@ -93,6 +93,14 @@ def test_wrong_calls_say_what_to_write(call, error, text) -> None:
     assert not transport.requests
 
 
+def test_what_the_signature_does_not_ask_for_is_left_aside() -> None:
+    """A row with more fields than the signature needs is no error, as in DSPy; the model never sees the rest."""
+    lm, transport = an_lm(lambda _: said("tool"))
+    with dspex.context(lm=lm):
+        assert dspex.Predict(Sort)(word="saw", source="a shed").kind == "tool"
+    assert "shed" not in str(transport.requests[0].messages)
+
+
 def test_no_model_is_a_sentence_not_a_crash() -> None:
     """Without a model the error names both ways on."""
     with pytest.raises(SettingsError, match=r'dspex\.configure\(lm=.*dspex\.LM\("practice"\)'):
