@@ -275,6 +275,11 @@ def every() -> Iterable[Run]:
     return (open(f"r{number}") for number in home.numbers())
 
 
+def here() -> list[Run]:
+    """Return the runs that this kernel started, oldest first."""
+    return [run for run in list(_runs.values()) if run._folder.parent == home.home()]
+
+
 def live() -> list[Run]:
     """Return the runs of this kernel that are not over."""
     return [run for run in list(_runs.values()) if not run.done]

@@ -9,7 +9,7 @@ from typing import overload
 
 from dspex.errors import JournalError, RunNotFoundError
 from dspex.runs import home
-from dspex.runs.run import Run, open
+from dspex.runs.run import Run, here, open
 from dspex.runs.state import RunState
 from dspex.runs.words import score_text
 
@@ -74,11 +74,13 @@ def table(last: int | None = None) -> Runs:
 
 
 def last() -> Run:
-    """Return the newest run.
+    """Return the newest run of this kernel; of this user, where this kernel started none.
 
     Raises:
         RunNotFoundError: there is none.
     """
+    if own := here():
+        return own[-1]
     runs = table(last=1)
     if not runs:
         raise RunNotFoundError("There are no runs yet.")

@@ -201,3 +201,12 @@ def test_whoever_lists_runs_disturbs_none_that_starts() -> None:
     assert home.is_owned(folder)
     lock.release()
     assert not home.is_owned(folder)
+
+
+def test_last_is_this_kernels_newest_run_before_any_other_kernels(tmp_path: Path, monkeypatch: Any) -> None:
+    """With two notebooks open, `last()` means the run of the notebook it is typed in."""
+    monkeypatch.setenv("DSPEX_HOME", str(tmp_path))
+    mine = begin(lambda kept: 1)
+    mine.wait()
+    (tmp_path / "runs" / "r99").mkdir()
+    assert runs.last() is mine
