@@ -15,7 +15,16 @@ import msgspec
 
 from dspex.errors import LMError
 from dspex.lm import http
-from dspex.lm.failures import Caller, broken, failure, missing_key, retry_after_seconds, timed_out, unreadable
+from dspex.lm.failures import (
+    Caller,
+    broken,
+    failure,
+    given,
+    missing_key,
+    retry_after_seconds,
+    timed_out,
+    unreadable,
+)
 from dspex.lm.messages import Request, Response
 from dspex.lm.providers import Route
 from dspex.lm.secret import Secret, public_url
@@ -62,7 +71,7 @@ class DirectTransport:
         Raises:
             LMError: what the status, the connection or the body stands for.
         """
-        return _given(await self._exchange(request, self._caller(request.model), None))
+        return given(await self._exchange(request, self._caller(request.model), None))
 
     async def stream(self, request: Request, on_chunk: OnChunk) -> Response:
         """Answer one request, once, and hand over its pieces as they arrive.
@@ -70,7 +79,7 @@ class DirectTransport:
         Raises:
             LMError: as `send` does, and where the stream breaks off.
         """
-        return _given(await self._exchange(request, self._caller(request.model), on_chunk))
+        return given(await self._exchange(request, self._caller(request.model), on_chunk))
 
     async def _exchange(
         self, request: Request, caller: Caller, on_chunk: OnChunk | None
@@ -133,14 +142,6 @@ class DirectTransport:
         if key := self._key():
             headers["Authorization"] = f"Bearer {key.reveal()}"
         return headers | {name: value.reveal() for name, value in self._headers.items()}
-
-
-def _given(answer: Response | LMError | None) -> Response:
-    if isinstance(answer, LMError):
-        raise answer
-    if answer is None:
-        raise asyncio.CancelledError
-    return answer
 
 
 async def _pieces(reply: aiohttp.ClientResponse, on_chunk: OnChunk) -> Response:

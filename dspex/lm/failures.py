@@ -6,6 +6,7 @@ Status decides; the provider's words only tell apart what one status means twice
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from dspex.errors import (
     LMTransportError,
     LMUnexpectedError,
 )
+from dspex.lm.messages import Response
 from dspex.lm.secret import Secret, redact
 
 _TOO_LONG = re.compile(
@@ -116,6 +118,18 @@ def missing_key(caller: Caller, names: Iterable[str]) -> LMError:
     first = next(iter(names), "")
     how = f"set {first} or pass api_key=" if first else "pass api_key="
     return caller.error(LMAuthError, f"No key for `{caller.provider}`: {how}")
+
+
+def given(answer: Response | LMError | None) -> Response:
+    """Return the answer of a call or raise its error; None stands for a task that was cancelled.
+
+    Transports hand their errors over as values, so that what is raised holds none of the frames with the key.
+    """
+    if isinstance(answer, LMError):
+        raise answer
+    if answer is None:
+        raise asyncio.CancelledError
+    return answer
 
 
 def read_error(body: str) -> tuple[str, str]:

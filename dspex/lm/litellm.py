@@ -22,7 +22,16 @@ import msgspec
 
 from dspex import _host
 from dspex.errors import LMError
-from dspex.lm.failures import Caller, broken, failure, missing_key, retry_after_seconds, timed_out, unreadable
+from dspex.lm.failures import (
+    Caller,
+    broken,
+    failure,
+    given,
+    missing_key,
+    retry_after_seconds,
+    timed_out,
+    unreadable,
+)
 from dspex.lm.forms import form_of_message, form_of_tool
 from dspex.lm.messages import Request, Response
 from dspex.lm.providers import Route
@@ -76,7 +85,7 @@ class LiteLLMTransport:
         Raises:
             LMError: what the status or the connection stands for.
         """
-        return _given(await self._exchange(request, self._caller(request.model), None))
+        return given(await self._exchange(request, self._caller(request.model), None))
 
     async def stream(self, request: Request, on_chunk: OnChunk) -> Response:
         """Answer one request, once, and hand over its pieces as they arrive.
@@ -84,7 +93,7 @@ class LiteLLMTransport:
         Raises:
             LMError: as `send` does, and where the stream breaks off.
         """
-        return _given(await self._exchange(request, self._caller(request.model), on_chunk))
+        return given(await self._exchange(request, self._caller(request.model), on_chunk))
 
     async def _exchange(
         self, request: Request, caller: Caller, on_chunk: OnChunk | None
@@ -172,14 +181,6 @@ class LiteLLMTransport:
                 *((self._api_key,) if self._api_key else ()),
             ),
         )
-
-
-def _given(answer: Response | LMError | None) -> Response:
-    if isinstance(answer, LMError):
-        raise answer
-    if answer is None:
-        raise asyncio.CancelledError
-    return answer
 
 
 def _response(answer: Any) -> Response:
