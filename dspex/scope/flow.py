@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
-from dspex import _host
 from dspex.errors import BudgetExceeded, Interruption, SettingsError, StopRequested
 from dspex.scope.scope import current
 
@@ -100,15 +99,3 @@ async def _abandon(tasks: Sequence[asyncio.Task[R]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def run_all(
-    source: Iterable[T], work: Callable[[T], Awaitable[R]], width: int, what: str = "this"
-) -> list[R]:
-    """Do all the work from a plain thread and return the results in the source's order."""
-
-    async def collect() -> list[R]:
-        results = [pair async for pair in flow(source, work, width)]
-        return [result for _, result in sorted(results, key=lambda pair: pair[0])]
-
-    return _host.portal.run(collect(), what)

@@ -121,7 +121,7 @@ def test_a_kernel_that_ends_says_so_in_its_runs(where: str, own_home: Path) -> N
         BEGIN
         + f"""
 import asyncio
-from dspex.scope.flow import run_all
+from tests.scope.collecting import run_all
 entered = threading.Event()
 def wait():
     entered.set()

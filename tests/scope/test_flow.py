@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from dspex import _host
 from dspex.errors import BudgetExceeded, CancelRequested, SettingsError, StopRequested
 from dspex.scope.cancel import CancelToken
-from dspex.scope.flow import flow, run_all
+from dspex.scope.flow import flow
 from dspex.scope.scope import Scope, enter
+from tests.scope.collecting import run_all
 
 LIMIT = 10
 
