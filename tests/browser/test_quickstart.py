@@ -135,7 +135,8 @@ def test_reload_in_mid_run_shows_the_run_and_goes_on(open_notebook: OpenNotebook
 
 def test_finished_run_is_frozen_into_the_notebook(open_notebook: OpenNotebook, page: Page, browser: Browser):
     """Saved, its kernel closed and opened again, the notebook shows the result; so does plain nbconvert offline."""
-    widget = start(open_notebook, "frozen.ipynb", latency=0.0, rows=30)
+    # Slow enough to be seen alive first: without any latency the run may be over and frozen before the browser looks.
+    widget = start(open_notebook, "frozen.ipynb", latency=0.1, rows=30)
     notebook = widget.notebook
     widget.wait_end("finished", timeout=120_000)
     told = re.search(r"best (\d+\.\d)", notebook.wait_frozen(1))
