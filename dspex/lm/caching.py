@@ -7,8 +7,10 @@ one, for every model of the process.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,14 @@ import msgspec
 
 from dspex import _canon
 from dspex.errors import DataError, SettingsError
+from dspex.lm import exchange
 from dspex.lm import store as _store
+from dspex.lm.amounts import read_bytes, read_seconds
+from dspex.lm.cache import VERSION
+from dspex.lm.disk import Pruned
 from dspex.lm.forms import form_of_message
 from dspex.lm.messages import Choice, Request, Response
-from dspex.lm.store import Folder, Memory, Store
+from dspex.lm.store import CacheInfo, Folder, Memory, Store
 
 _VALUE = "dspex/value"
 """What stands in place of a model's name where a user's own value is kept."""
@@ -33,7 +39,8 @@ class Cache:
     Args:
         enable_disk_cache, enable_memory_cache: which of the two tiers there are.
         disk_cache_dir: the folder; None for the usual one.
-        disk_size_limit_bytes: accepted as in DSPy; nothing that was paid for is thrown away.
+        disk_size_limit_bytes: what the folder's answers may take; those unused for longest go first, and you are told
+            when they do. None, the usual, throws nothing away that was paid for; `prune` does when you say so.
         memory_max_entries: how many answers memory holds; it is bounded by bytes as well.
         restrict_pickle, safe_types: accepted as in DSPy; nothing is ever pickled or unpickled.
 
@@ -57,7 +64,8 @@ class Cache:
         self.enable_disk_cache = bool(enable_disk_cache)
         self.enable_memory_cache = bool(enable_memory_cache)
         self.disk_cache_dir = str(disk_cache_dir) if disk_cache_dir is not None else str(usual_folder())
-        folder = Folder(Path(self.disk_cache_dir).expanduser()) if self.enable_disk_cache else None
+        place = Path(self.disk_cache_dir).expanduser()
+        folder = Folder(place, limit=_limit(disk_size_limit_bytes)) if self.enable_disk_cache else None
         memory = Memory(entries=memory_max_entries) if self.enable_memory_cache else Memory(0)
         self.store = Store(folder, memory)
         if type(self).cache_key is not Cache.cache_key:
@@ -83,10 +91,18 @@ class Cache:
         left_out = set(ignored_args_for_cache_key or ())
         return _canon.digest({name: value for name, value in request.items() if name not in left_out})
 
+    def _key(self, request: Mapping[str, Any], ignored: Sequence[str] | None) -> str:
+        key = self.cache_key(request, ignored)
+        if not isinstance(key, str):
+            raise SettingsError(
+                f"`{type(self).__name__}.cache_key` returns a `{type(key).__name__}`; a key is a text."
+            )
+        return key
+
     def get(self, request: Mapping[str, Any], ignored_args_for_cache_key: Sequence[str] | None = None) -> Any:
         """Return what is kept for a request, or None."""
         try:
-            found = self.store.get(self.cache_key(request, ignored_args_for_cache_key))
+            found = self.store.get(self._key(request, ignored_args_for_cache_key))
         except DataError:
             return None  # what has no key is not kept either
         if found is None or found.model != _VALUE:
@@ -105,10 +121,79 @@ class Cache:
         Raises:
             DataError: JSON cannot hold it.
         """
-        key = self.cache_key(request, ignored_args_for_cache_key)
+        key = self._key(request, ignored_args_for_cache_key)
         if not isinstance(value, Response):
             value = Response(choices=(Choice(text=_canon.canonical(value)),), model=_VALUE)
         self.store.put(key, value)
+
+    # ---------------------------------------------------------------------------------- looking after it
+
+    def info(self) -> CacheInfo:
+        """Return what is kept where, and how often it was of use in this process.
+
+        Example:
+            >>> Cache(enable_disk_cache=False).info()
+            <0 in memory (0 B), 0 hits, 0 misses>
+        """
+        return self.store.info()
+
+    def flush(self) -> bool:
+        """Wait until every answer kept so far is on disk, which it is a moment later by itself.
+
+        Returns:
+            False where the disk was too slow, or there is none.
+        """
+        return self.store.flush()
+
+    def prune(
+        self,
+        keep_bytes: float | str | None = None,
+        older_than: float | str | timedelta | None = None,
+    ) -> Pruned:
+        """Remove answers from the folder: those unused for a time, then those unused for longest until the rest fits.
+
+        Args:
+            keep_bytes: what may stay, in bytes or as `"1GB"`.
+            older_than: for how long an answer was not used, in seconds, as `"30d"` or as a timedelta.
+
+        Raises:
+            SettingsError: neither is given, or one cannot be read.
+
+        Example:
+            >>> Cache(enable_disk_cache=False).prune(keep_bytes="1GB").entries
+            0
+        """
+        if keep_bytes is None and older_than is None:
+            raise SettingsError(
+                'Say what to keep: `dspex.cache.prune(keep_bytes="1GB")`, `prune(older_than="30d")`, or both.'
+            )
+        keep = math.inf if keep_bytes is None else read_bytes(keep_bytes)
+        return self.store.prune(keep, math.inf if older_than is None else read_seconds(older_than))
+
+    def export(self, path: str | os.PathLike[str]) -> int:
+        """Write the answers that this process has used to a file for others, who then need no key to run the same.
+
+        Args:
+            path: a `.jsonl` file. It holds no prompts and no keys: only answers, under a hash of what was asked.
+
+        Returns:
+            how many answers there are in it.
+
+        Raises:
+            SettingsError: it cannot be written.
+        """
+        return exchange.export(self.store, path, VERSION)
+
+    def load(self, path: str | os.PathLike[str]) -> int:
+        """Add the answers of a file that `export` wrote; those that are here already stay.
+
+        Returns:
+            how many are new.
+
+        Raises:
+            SettingsError: there is no such file, or it holds something else.
+        """
+        return exchange.load(self.store, path, VERSION)
 
     def reset_memory_cache(self) -> None:
         """Forget the answers in memory; those in the folder stay."""
@@ -132,7 +217,7 @@ class Cache:
         path = _json_file(filepath)
         try:
             entries = msgspec.json.decode(path.read_bytes(), type=dict[str, Response])
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as exc:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise SettingsError(f"`{path}` does not hold a saved cache: {exc}") from None
         for key, response in entries.items():
             self.store.memory.put(key, response, len(msgspec.json.encode(response)))
@@ -207,6 +292,16 @@ def __getattr__(name: str) -> Any:
     if name == "DISK_CACHE_DIR":  # asked for late: the environment may change
         return str(usual_folder())
     raise AttributeError(f"module `{__name__}` has no attribute `{name}`")
+
+
+def _limit(size: object) -> int | None:
+    if size is None:
+        return None
+    if isinstance(size, bool) or not isinstance(size, (int, float)) or not size >= 1:
+        raise SettingsError(
+            f"disk_size_limit_bytes={size!r} cannot be; give a number of bytes, or None for no limit."
+        )
+    return int(min(size, 2**62))
 
 
 def _asked(request: Request) -> dict[str, Any]:

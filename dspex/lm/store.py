@@ -1,33 +1,37 @@
 """Where answers are kept: memory bounded by bytes, and a folder that all processes of a person share.
 
-The folder is diskcache's sqlite, with a Disk of our own that reads and writes JSON bytes and nothing else, so
-that who can write the folder can at most plant a wrong answer, never run code. Nothing is thrown away silently.
+A look finds an answer in memory, else on disk; what is new goes to both, and reaches the disk a moment later
+(`folder.py`). Nothing is thrown away silently.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from weakref import WeakSet
 
 import msgspec
 
-from dspex.events.event import Log
+from dspex import _clock, _host
+from dspex.lm.amounts import show_bytes
+from dspex.lm.disk import Pruned
 from dspex.lm.flight import Flights
+from dspex.lm.folder import FOLDER, Folder
 from dspex.lm.messages import Request, Response
-from dspex.scope.scope import current
 
+__all__ = ["ENTRY_OVERHEAD", "FOLDER", "CacheInfo", "Folder", "Memory", "Store", "default_store", "store_at"]
 MEMORY_BYTES = 32 * 1024 * 1024
 ENTRY_OVERHEAD = 600
 """Bytes one entry takes besides its texts."""
-FOLDER = "lm"
 _decoder = msgspec.json.Decoder(Response)
+_locked: WeakSet[Memory | Used] = WeakSet()
+"""Whatever has a lock, for forks."""
 
 
 class Memory:
@@ -37,8 +41,11 @@ class Memory:
         self.limit = limit
         self.entries = entries
         self.size = 0
+        self.hits = 0
+        """How often an answer was found here."""
         self._entries: OrderedDict[str, tuple[int, Response]] = OrderedDict()
         self._lock = threading.Lock()
+        _locked.add(self)
 
     def get(self, key: str) -> Response | None:
         """Return the answer, or None."""
@@ -47,7 +54,13 @@ class Memory:
             if found is None:
                 return None
             self._entries.move_to_end(key)
+            self.hits += 1
             return found[1]
+
+    def peek(self, key: str) -> Response | None:
+        """Return the answer, or None, without counting it as a use."""
+        found = self._entries.get(key)
+        return None if found is None else found[1]
 
     def put(self, key: str, response: Response, size: int) -> None:
         """Keep the answer, and let go of those unused for longest."""
@@ -73,6 +86,10 @@ class Memory:
             self._entries.clear()
             self.size = 0
 
+    def forget_lock(self) -> None:
+        """Take a new lock after a fork: the thread that held the old one is not in the child."""
+        self._lock = threading.Lock()
+
     def __len__(self) -> int:
         return len(self._entries)
 
@@ -80,67 +97,73 @@ class Memory:
         return key in self._entries
 
 
-class Folder:
-    """The answers on disk; opened at first use, given up with one warning where it does not work.
+class Used:
+    """Which answers this process has used: 32 bytes each, however many there are.
 
-    Args:
-        place: the folder above; ours is `lm` in it, readable by its owner alone.
+    Noted where an answer enters memory, so that finding it there again costs nothing.
     """
 
-    def __init__(self, place: Path) -> None:
-        self.path = place / FOLDER
-        self._cache: Any = None
-        self._given_up = False
+    def __init__(self) -> None:
+        self._digests = bytearray()
+        self._others: dict[str, None] = {}
+        self._room = 1 << 20
+        self._lock = threading.Lock()
+        _locked.add(self)
+
+    def add(self, key: str) -> None:
+        """Note a key; one of ours is a SHA-256 in hex, a user's own may be any text."""
+        try:
+            digest = bytes.fromhex(key)
+        except ValueError:
+            digest = b""
+        if len(digest) != 32 or digest.hex() != key:
+            self._others[key] = None
+            return
+        with self._lock:
+            self._digests += digest
+            if len(self._digests) > self._room:  # what memory let go of and took in again is noted twice
+                self._digests = bytearray(b"".join(dict.fromkeys(self._each())))
+                self._room = max(self._room, 2 * len(self._digests))
+
+    def forget_lock(self) -> None:
+        """Take a new lock after a fork."""
         self._lock = threading.Lock()
 
-    def get(self, key: str) -> bytes | None:
-        """Return the bytes kept under this key, or None."""
-        if self._given_up:
-            return None
-        try:
-            value = self._open().get(key)
-        except ForeignEntryError:
-            return None
-        except (sqlite3.Error, OSError) as exc:
-            self._give_up(exc)
-            return None
-        return value if isinstance(value, bytes) else None
+    def __iter__(self) -> Iterator[str]:
+        yield from list(self._others)
+        for digest in dict.fromkeys(self._each()):
+            yield digest.hex()
 
-    def put(self, key: str, value: bytes) -> None:
-        """Keep the bytes; they are on disk when this returns."""
-        if self._given_up:
-            return
-        from diskcache import Timeout
+    def _each(self) -> list[bytes]:
+        noted = bytes(self._digests)
+        return [noted[at : at + 32] for at in range(0, len(noted) - 31, 32)]
 
-        try:
-            self._open().set(key, value)
-        except Timeout:
-            # Another process holds the file for long: this answer is not kept, the next may be.
-            return
-        except (sqlite3.Error, OSError) as exc:
-            self._give_up(exc)
 
-    def close(self) -> None:
-        """Close this thread's connection; the next use opens it again."""
-        if self._cache is not None:
-            self._cache.close()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheInfo:
+    """What a cache holds and how often it helped.
 
-    def _open(self) -> Any:
-        if self._cache is None:
-            with self._lock:
-                if self._cache is None:
-                    self._cache = _open_cache(self.path)
-        return self._cache
+    Attributes:
+        folder: where answers are on disk; "" where they are in memory only.
+        entries, bytes: how many answers are on disk, and what the file takes.
+        in_memory, memory_bytes: how many of them are in memory, and about what they take there.
+        hits, misses: how often this process found an answer, and how often it had to ask.
+    """
 
-    def _give_up(self, exc: Exception) -> None:
-        with self._lock:
-            told, self._given_up = self._given_up, True
-        if not told:
-            text = (
-                f"The cache at {self.path} cannot be used ({exc}); answers are kept in memory only. "
-                "Set DSPEX_CACHE_DIR to another folder, or move this one away."
-            )
-            current().emit(Log(level="warning", text=text))
+    folder: str
+    entries: int
+    bytes: int
+    in_memory: int
+    memory_bytes: int
+    hits: int
+    misses: int
+
+    def __repr__(self) -> str:
+        disk = f"{self.entries:,} answers, {show_bytes(self.bytes)} at {self.folder}, " if self.folder else ""
+        return (
+            f"<{disk}{self.in_memory:,} in memory ({show_bytes(self.memory_bytes)}), "
+            f"{self.hits:,} hits, {self.misses:,} misses>"
+        )
 
 
 class Store:
@@ -155,39 +178,85 @@ class Store:
         self.folder = folder
         self.memory = Memory() if memory is None else memory
         self.flights: Flights[Response] = Flights()
+        self.used = Used()
         self.keyer: Callable[[Request], str] | None = None
         """A user's own way to tell which requests are the same."""
+        self._found = 0
+        self._missed = 0
 
     def get(self, key: str) -> Response | None:
         """Return the answer kept under this key, marked as cached and free, or None."""
         response = self.memory.get(key)
-        if response is not None or self.folder is None:
+        if response is not None:
             return response
-        raw = self.folder.get(key)
-        if raw is None:
+        raw = None if self.folder is None else self.folder.get(key)
+        response = None if raw is None else _read(raw)
+        if raw is None or response is None:
+            self._missed += 1
             return None
-        try:
-            response = _decoder.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return None
-        return self._remember(key, response, len(raw)) if response.choices else None
+        self._found += 1
+        return self._remember(key, response, len(raw))
 
-    def put(self, key: str, response: Response) -> None:
-        """Keep an answer in both tiers."""
+    def put(self, key: str, response: Response) -> bool:
+        """Keep an answer in both tiers; tell whether so much waits for the disk that one should `flush`."""
         plain = msgspec.structs.replace(response, cost=None, cached=False)
         raw = msgspec.json.encode(plain)
         self._remember(key, plain, len(raw))
-        if self.folder is not None:
+        if self.folder is None:
+            return False
+        self.folder.put(key, raw)
+        return self.folder.crowded
+
+    def add(self, key: str, response: Response) -> bool:
+        """Keep an answer that came from elsewhere, unless there is one; tell whether it is new here."""
+        if key in self.memory or (self.folder is not None and self.folder.get(key) is not None):
+            return False
+        raw = msgspec.json.encode(msgspec.structs.replace(response, cost=None, cached=False))
+        if self.folder is None:
+            marked = msgspec.structs.replace(response, cost=0.0, cached=True)
+            self.memory.put(key, marked, len(raw))
+        else:
             self.folder.put(key, raw)
+        return True
+
+    def kept(self, key: str) -> Response | None:
+        """Return an answer as `get` does, without counting it as a use."""
+        found = self.memory.peek(key)
+        raw = None if found is not None or self.folder is None else self.folder.get(key)
+        return found if raw is None else _read(raw)
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until every answer kept so far is on disk; False if that took too long or there is no disk."""
+        if self.folder is None:
+            return False
+        return self.folder.flush() if timeout is None else self.folder.flush(timeout)
+
+    def prune(self, keep_bytes: float = math.inf, older_than: float = math.inf) -> Pruned:
+        """Remove what was unused for `older_than` seconds, and what was unused for longest until the rest fits.
+
+        Raises:
+            SettingsError: the folder cannot be used.
+        """
+        # Memory is emptied, or it would go on answering from what was removed; it fills again from the disk.
+        self.memory.clear()
+        if self.folder is None:
+            return Pruned(entries=0, bytes=0, left=0, left_bytes=0)
+        return self.folder.prune(keep_bytes, _clock.now() - older_than)
+
+    def info(self) -> CacheInfo:
+        """Return what is kept where, and how often it was of use."""
+        entries, size = (0, 0) if self.folder is None else self.folder.info()
+        return CacheInfo(
+            folder="" if self.folder is None else str(self.folder.path), entries=entries, bytes=size,
+            in_memory=len(self.memory), memory_bytes=self.memory.size, hits=self.memory.hits + self._found,
+            misses=self._missed,
+        )  # fmt: skip
 
     def _remember(self, key: str, response: Response, size: int) -> Response:
         response = msgspec.structs.replace(response, cost=0.0, cached=True)
+        self.used.add(key)
         self.memory.put(key, response, size)
         return response
-
-
-class ForeignEntryError(ValueError):
-    """An entry of the folder was not written by us."""
 
 
 replaced: Store | None = None
@@ -209,54 +278,17 @@ def store_at(place: str) -> Store:
     return Store(Folder(Path(place).expanduser()))
 
 
-def _open_cache(path: Path) -> Any:
-    import diskcache
-
-    _make_private(path)
-    return diskcache.Cache(
-        str(path), timeout=10, disk=_json_disk(), eviction_policy="none", cull_limit=0, statistics=0,
-        # Everything in the one sqlite file: no value is ever a file of its own.
-        disk_min_file_size=2**40,
-    )  # fmt: skip
+def _read(raw: bytes) -> Response | None:
+    try:
+        response = _decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return response if response.choices or response.vectors else None
 
 
-def _make_private(path: Path) -> None:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not hasattr(os, "getuid"):
-        return
-    status = path.stat()
-    if status.st_uid != os.getuid():
-        raise PermissionError("it belongs to another user")
-    if status.st_mode & 0o077:
-        path.chmod(0o700)
+def _forget() -> None:
+    for one in list(_locked):
+        one.forget_lock()
 
 
-@lru_cache(maxsize=1)
-def _json_disk() -> type:
-    import diskcache
-    from diskcache.core import MODE_RAW
-
-    class JSONBytes(diskcache.Disk):  # type: ignore[misc]  # diskcache ships no types
-        """Text keys and bytes values; everything else, above all a pickle, is refused both ways."""
-
-        def put(self, key: object) -> tuple[object, bool]:
-            if type(key) is not str:
-                raise ForeignEntryError(f"a key is text, not `{type(key).__name__}`")
-            return key, True
-
-        def get(self, key: object, raw: bool) -> object:
-            if not raw:
-                raise ForeignEntryError("a stored key is no text")
-            return key
-
-        def store(self, value: object, read: bool, key: object = None) -> tuple[int, int, None, object]:
-            if type(value) is not bytes:
-                raise ForeignEntryError(f"a value is bytes, not `{type(value).__name__}`")
-            return 0, MODE_RAW, None, sqlite3.Binary(value)
-
-        def fetch(self, mode: int, filename: str | None, value: object, read: bool) -> object:
-            if mode != MODE_RAW or not isinstance(value, bytes):
-                raise ForeignEntryError("a stored value is no bytes")
-            return value
-
-    return JSONBytes
+_host.after_fork(_forget)

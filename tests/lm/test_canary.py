@@ -16,6 +16,7 @@ import pytest
 from dspex.errors import LMError
 from dspex.events.event import AnyEvent
 from dspex.lm.lm import LM
+from dspex.lm.store import default_store
 from dspex.testing.server import Fault, serving
 
 CANARY = "sk-canary-0123456789abcdef"
@@ -100,6 +101,7 @@ def test_no_event_and_no_file_holds_the_key(
     ) as server:
         lm = LM("openai/m", api_base=server.base_url, api_key=CANARY)
         assert lm("hi") == ["blue"]
+    assert default_store().flush()
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"blue" in written
     assert CANARY.encode() not in written

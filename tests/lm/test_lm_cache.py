@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dspex import _canon
 from dspex.errors import LMServerError
+from dspex.lm import folder as folder_module
 from dspex.lm.cache import VERSION, Cached
+from dspex.lm.folder import Folder
 from dspex.lm.messages import Choice, FinishReason, Message, Request, Response, ToolSpec
 from dspex.lm.store import Store
 from dspex.testing.scripted import Scripted, answer, never
@@ -53,6 +56,7 @@ CHANGES: dict[str, object] = {
     "rollout_id": 1,
     "tools": (ToolSpec(name="search"),),
     "response_format": msgspec.Raw(b'{"type":"json_object"}'),
+    "inputs": ("hi",),
 }
 
 
@@ -69,6 +73,16 @@ def test_the_key_of_a_plain_request_stays():
     assert _canon.canonical([VERSION, "", plain]) == (
         '["1","",{"model":"m","messages":[{"role":"user","content":"hi"}],"temperature":0.5}]'
     )
+
+
+@given(st.text(), st.text(), st.none() | st.floats(0, 2))
+@example("", "half \ud83d", None)
+def test_the_key_is_the_hash_of_the_canonical_text(place: str, text: str, temperature: float | None):
+    """However fast it is made, it is that of version, place and request; half characters have one too."""
+    request = asking(text, temperature=temperature)
+    cached = Cached(Scripted(), Store(), place=place)
+    assert cached.key(request) == cached.key(request) == _canon.digest([VERSION, place, request])
+    assert cached.key(asking("other")) != cached.key(request) or text == "other"
 
 
 def test_the_endpoint_is_part_of_the_key():
@@ -112,6 +126,15 @@ async def test_equal_questions_in_the_air_are_asked_once():
     assert len(script.requests) == 2
     assert sum(response.cost or 0.0 for response in found) == 1.0
     assert sum(response.cached for response in found) == 18
+
+
+async def test_a_slow_disk_holds_up_those_who_bring_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where too much waits for the disk an answer is on it before it is given; nothing piles up without end."""
+    monkeypatch.setattr(folder_module, "GATHER", 60.0)
+    monkeypatch.setattr(folder_module, "CROWDED", 0)
+    cached = Cached(Scripted("blue"), Store(Folder(tmp_path)))
+    await cached.send(asking())
+    assert Folder(tmp_path).get(cached.key(asking())) is not None
 
 
 async def test_rollouts_are_never_one_call():

@@ -82,6 +82,41 @@ def test_values_are_kept_by_hand() -> None:
     assert cache.get({"what": object()}) is None
 
 
+def test_a_users_own_key_is_a_text(tmp_path: Path) -> None:
+    """Any text will do, half characters too; what is none is refused where it is used."""
+
+    class Odd(Cache):
+        def cache_key(self, request: Any, ignored_args_for_cache_key: Any = None) -> Any:
+            return request["key"]
+
+    cache = Odd(disk_cache_dir=tmp_path)
+    for key in ("", "a b", "é" * 500, "half \ud83d"):
+        cache.put({"key": key}, key.isascii())
+        assert cache.flush()
+        assert cache.get({"key": key}) is key.isascii()
+    for act in (lambda: cache.put({"key": 1}, "x"), lambda: cache.get({"key": ("a",)})):
+        with pytest.raises(SettingsError, match=r"`Odd\.cache_key` returns a `(int|tuple)`"):
+            act()
+
+
+@pytest.mark.parametrize("size", [0, -1, "1GB", True])
+def test_a_limit_that_cannot_be_is_refused(size: Any) -> None:
+    """A folder that may hold nothing, or a text, is a slip."""
+    with pytest.raises(SettingsError, match="disk_size_limit_bytes="):
+        Cache(disk_size_limit_bytes=size)
+
+
+def test_pruning_by_hand_needs_to_know_what_to_keep(tmp_path: Path) -> None:
+    """Without a word nothing is removed; with one, in words or numbers, it says what went."""
+    cache = Cache(disk_cache_dir=tmp_path)
+    cache.put({"k": 1}, 1)
+    with pytest.raises(SettingsError, match="Say what to keep"):
+        cache.prune()
+    assert cache.prune(keep_bytes="1GB", older_than="1d").left == 1
+    assert cache.prune(keep_bytes=0).entries == 1
+    assert cache.get({"k": 1}) is None
+
+
 def test_memory_is_saved_and_loaded_as_json(tmp_path: Path) -> None:
     """A file of answers goes to another process; a pickle never does."""
     dspex.cache = Cache(enable_disk_cache=False)
