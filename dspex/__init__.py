@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # what the table below fetches when asked for, told to type c
         LMServerError,
         LMTimeoutError,
         LMTransportError,
+        LMUnavailableError,
         LMUnexpectedError,
         is_retryable_lm_error,
     )
@@ -41,6 +42,7 @@ if TYPE_CHECKING:  # what the table below fetches when asked for, told to type c
     from dspex.lm.base import BaseLM
     from dspex.lm.caching import configure_cache
     from dspex.lm.history import inspect_history
+    from dspex.lm.pool import Pool
     from dspex.modules.aggregation import majority
     from dspex.modules.best_of_n import BestOfN
     from dspex.modules.bridges import asyncify, syncify
@@ -55,6 +57,16 @@ if TYPE_CHECKING:  # what the table below fetches when asked for, told to type c
     from dspex.optimize.optimizer import Teleprompter
     from dspex.optimize.random_search import BootstrapFewShotWithRandomSearch
     from dspex.optimize.random_search import BootstrapFewShotWithRandomSearch as BootstrapRS
+    from dspex.retrieve import (
+        BM25,
+        ColBERTv2,
+        Embedder,
+        Embeddings,
+        EmbeddingsWithScores,
+        HTTPRetriever,
+        Retrieve,
+        Retriever,
+    )
     from dspex.runs.run import Run
     from dspex.settings import load_settings, track_usage
     from dspex.signatures.field import infer_prefix
@@ -101,21 +113,27 @@ _LAZY: dict[str, str] = {
     "Audio": "dspex.types.audio",
     "BaseLM": "dspex.lm.base",
     "BestOfN": "dspex.modules.best_of_n",
+    "BM25": "dspex.retrieve",
     "BootstrapFewShot": "dspex.optimize.bootstrap",
     "BootstrapFewShotWithRandomSearch": "dspex.optimize.random_search",
     "BootstrapRS": "dspex.optimize.random_search:BootstrapFewShotWithRandomSearch",
     "Code": "dspex.types.code",
+    "ColBERTv2": "dspex.retrieve",
     "Completions": "dspex.data.example",
     "configure_cache": "dspex.lm.caching",
     "ContextWindowExceededError": "dspex.errors",
     "DSPyError": "dspex.errors",
-    "evaluate": "dspex.evaluate:",
+    "Embedder": "dspex.retrieve",
+    "Embeddings": "dspex.retrieve",
+    "EmbeddingsWithScores": "dspex.retrieve",
     "Evaluate": "dspex.evaluate.evaluate",
+    "evaluate": "dspex.evaluate:",
     "EvaluationResult": "dspex.evaluate.evaluate",
     "events": "dspex.events:",
     "exact": "dspex.evaluate.metrics",
     "File": "dspex.types.file",
     "History": "dspex.types.history",
+    "HTTPRetriever": "dspex.retrieve",
     "Image": "dspex.types.image",
     "infer_prefix": "dspex.signatures.field",
     "inspect_history": "dspex.lm.history",
@@ -131,6 +149,7 @@ _LAZY: dict[str, str] = {
     "LMServerError": "dspex.errors",
     "LMTimeoutError": "dspex.errors",
     "LMTransportError": "dspex.errors",
+    "LMUnavailableError": "dspex.errors",
     "LMUnexpectedError": "dspex.errors",
     "load": "dspex.modules.saving",
     "load_settings": "dspex.settings",
@@ -138,16 +157,19 @@ _LAZY: dict[str, str] = {
     "make_signature": "dspex.signatures.signature",
     "MultiChainComparison": "dspex.modules.multi_chain",
     "Parallel": "dspex.modules.parallel",
+    "Pool": "dspex.lm.pool",
     "Reasoning": "dspex.types.reasoning",
     "Refine": "dspex.modules.refine",
+    "Retrieve": "dspex.retrieve",
+    "Retriever": "dspex.retrieve",
     "Run": "dspex.runs.run",
     "runs": "dspex.runs:",
     "SignatureMeta": "dspex.signatures.signature",
     "streamify": "dspex.streaming.streamify",
     "streaming": "dspex.streaming:",
-    "testing": "dspex.testing:",
     "syncify": "dspex.modules.bridges",
     "Teleprompter": "dspex.optimize.optimizer",
+    "testing": "dspex.testing:",
     "Tool": "dspex.tools.tool",
     "ToolCallResults": "dspex.tools.calls",
     "ToolCalls": "dspex.tools.calls",

@@ -69,12 +69,14 @@ PATHS: dict[str, str] = {
     "adapters.types.reasoning": "Reasoning",
     "adapters.types.tool": "Tool ToolCallResults ToolCalls",
     "adapters.xml_adapter": "XMLAdapter",
-    "clients": "BaseLM Cache DISK_CACHE_DIR LM configure_cache inspect_history",
+    "clients": "BaseLM Cache DISK_CACHE_DIR Embedder LM configure_cache inspect_history",
     "clients.base_lm": "BaseLM inspect_history",
     "clients.cache": "Cache",
+    "clients.embedding": "Embedder",
     "clients.lm": "LM",
     "datasets": "",
     "dsp": "",
+    "dsp.colbertv2": "ColBERTv2",
     "dsp.utils": "settings",
     "dsp.utils.settings": "settings",
     "experimental": "Citations Document",
@@ -91,7 +93,9 @@ PATHS: dict[str, str] = {
     "primitives.example": "Example",
     "primitives.module": "Module",
     "primitives.prediction": "Completions Prediction",
-    "retrievers": "",
+    "retrievers": "Embeddings EmbeddingsWithScores Retrieve",
+    "retrievers.embeddings": "Embeddings EmbeddingsWithScores",
+    "retrievers.retrieve": "Retrieve",
     "signatures": "InputField OutputField Signature SignatureMeta ensure_signature infer_prefix make_signature",
     "teleprompt": _OPTIMIZERS,
     "teleprompt.bootstrap": "BootstrapFewShot",
@@ -118,8 +122,8 @@ SAME = {"datasets": "dspex.data", "utils.exceptions": "dspex.errors"}
 LATER = frozenset(
     """
     Avatar AvatarOptimizer BAMLAdapter BetterTogether BootstrapFewShotWithOptuna BootstrapFinetune COPRO
-    CodeAct CodeInterpreter ColBERTv2 CompleteAndGrounded DataLoader Embedder Embeddings EmbeddingsWithScores Ensemble
-    GEPA HotPotQA InferRules MIPROv2 ProgramOfThought PythonInterpreter RLM ReAct Retrieve SIMBA
+    CodeAct CodeInterpreter CompleteAndGrounded DataLoader Ensemble
+    GEPA HotPotQA InferRules MIPROv2 ProgramOfThought PythonInterpreter RLM ReAct SIMBA
     SemanticF1 bootstrap_trace_data dummy_rm
     """.split()
 )

@@ -5,15 +5,16 @@ from __future__ import annotations
 import dspex
 
 EXPECTED = """
-Adapter AdapterParseError Audio BaseLM BestOfN BootstrapFewShot BootstrapFewShotWithRandomSearch BootstrapRS
-ChainOfThought ChatAdapter Code Completions ContextWindowExceededError DSPyError Dataset DspexError Evaluate
-EvaluationResult Example File History Image InputField JSONAdapter KNN KNNFewShot LM LMAuthError LMError
-LMInvalidRequestError LMRateLimitError LMServerError LMTimeoutError LMTransportError LMUnexpectedError LabeledFewShot
-Module MultiChainComparison OutputField Parallel Predict Prediction Reasoning Refine Run Signature SignatureMeta
-Teleprompter Tool ToolCallResults ToolCalls TwoStepAdapter Type XMLAdapter __version__ answer_exact_match asyncify
-configure configure_cache context datasets errors evaluate events exact infer_prefix inspect_history is_retryable_lm_error load
-load_ipython_extension load_settings majority make_signature runs settings streamify streaming syncify testing track_usage
-unload_ipython_extension
+Adapter AdapterParseError Audio BM25 BaseLM BestOfN BootstrapFewShot BootstrapFewShotWithRandomSearch
+BootstrapRS ChainOfThought ChatAdapter Code ColBERTv2 Completions ContextWindowExceededError DSPyError Dataset
+DspexError Embedder Embeddings EmbeddingsWithScores Evaluate EvaluationResult Example File HTTPRetriever History
+Image InputField JSONAdapter KNN KNNFewShot LM LMAuthError LMError LMInvalidRequestError LMRateLimitError
+LMServerError LMTimeoutError LMTransportError LMUnavailableError LMUnexpectedError LabeledFewShot Module
+MultiChainComparison OutputField Parallel Pool Predict Prediction Reasoning Refine Retrieve Retriever Run
+Signature SignatureMeta Teleprompter Tool ToolCallResults ToolCalls TwoStepAdapter Type XMLAdapter __version__
+answer_exact_match asyncify configure configure_cache context datasets errors evaluate events exact infer_prefix
+inspect_history is_retryable_lm_error load load_ipython_extension load_settings majority make_signature runs
+settings streamify streaming syncify testing track_usage unload_ipython_extension
 """.split()
 
 

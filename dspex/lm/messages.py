@@ -109,6 +109,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Further provider parameters, JSON-encoded, passed on as they are."""
     rollout_id: int | None = None
     """Distinguishes otherwise equal requests that must not share a cached answer."""
+    inputs: tuple[str, ...] = ()
+    """Texts to be embedded: a request that has some asks for vectors, and has no messages."""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,6 +158,10 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     cost: float | None = None
     """US dollars; None where the price is not known."""
     cached: bool = False
+    vectors: tuple[bytes, ...] = ()
+    """One vector for each of the request's `inputs`, as 32-bit floats, the lowest byte first; no `choices` then."""
+    by: str = ""
+    """Who answered, as the user named it, where that is not the model that was asked: a fallback."""
 
     @property
     def text(self) -> str:

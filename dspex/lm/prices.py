@@ -62,6 +62,7 @@ class Price:
 
 class _Entry(msgspec.Struct, gc=False):
     litellm_provider: object = None
+    mode: object = None
     input_cost_per_token: object = None
     output_cost_per_token: object = None
     supports_function_calling: object = None
@@ -98,6 +99,8 @@ def price_of(model: str) -> Price | None:
     if entry is None:
         return None
     dollars_in, dollars_out = entry.input_cost_per_token, entry.output_cost_per_token
+    if entry.mode == "embedding" and dollars_out is None:
+        dollars_out = 0.0  # it writes nothing
     if isinstance(dollars_in, (int, float)) and isinstance(dollars_out, (int, float)):
         return Price(dollars_in, dollars_out)
     return None
@@ -137,7 +140,11 @@ def most_tokens(request: Request, max_tokens: int) -> Usage:
     for tool in request.tools:
         size += len(tool.name) + len(tool.description) + len(bytes(tool.parameters))
     size += 0 if request.response_format is None else len(bytes(request.response_format))
-    prompt = -(-size // BYTES_PER_TOKEN) + TOKENS_PER_MESSAGE * len(request.messages)
+    texts = len(request.messages)
+    if request.inputs:
+        size += sum(map(_bytes, request.inputs))
+        texts, max_tokens = len(request.inputs), 0
+    prompt = -(-size // BYTES_PER_TOKEN) + TOKENS_PER_MESSAGE * texts
     return Usage(prompt_tokens=prompt, completion_tokens=max_tokens * request.n)
 
 

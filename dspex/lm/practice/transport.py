@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dspex import _clock
+from dspex.lm.embedding import embedded
 from dspex.lm.messages import Choice, Request, Response, Usage
 from dspex.lm.practice.chance import Chance
 from dspex.lm.practice.compose import write_answer
 from dspex.lm.practice.prompt import Prompt, read_prompt
+from dspex.lm.practice.vectors import vector_of
 
 _CHARACTERS_PER_TOKEN = 4
 
@@ -53,6 +55,12 @@ class PracticeTransport:
         """Answer one request."""
         if self.latency > 0:
             await _clock.sleep(self.latency)
+        if request.inputs:
+            return embedded(
+                [vector_of(text) for text in request.inputs],
+                tokens=sum(map(_tokens, request.inputs)),
+                model="practice",
+            )
         prompt = read_prompt(request.messages)
         choices = tuple(_choice(request, prompt, index) for index in range(max(1, request.n)))
         usage = Usage(
