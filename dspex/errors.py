@@ -7,7 +7,8 @@
     │   │   └── ContentError        a value is no image, file, code, ... or no argument of a tool
     │   ├── SettingsError
     │   ├── ProgramError            a module is used in a way that cannot work
-    │   └── RunNotFoundError
+    │   ├── RunNotFoundError
+    │   └── ResumeError             a run cannot go on: what it needs has changed, or is not to be found
     ├── LMError                     an LM call failed; `.kind`, `.status`, `.retry_after`
     │   ├── LMAuthError             wrong or missing key
     │   ├── LMQuotaError            out of credit
@@ -17,6 +18,7 @@
     │   ├── LMServerError           the provider's fault
     │   ├── LMTimeoutError
     │   ├── LMTransportError        the connection broke
+    │   ├── LMUnavailableError      its breaker is open: it failed too often to be asked now
     │   └── LMUnexpectedError       an answer nobody can read
     ├── AdapterParseError           the answer does not hold the fields asked for
     ├── ToolError                   a tool's own function raised; that error is the cause
@@ -87,6 +89,10 @@ class ProgramError(UsageError):
 
 class RunNotFoundError(UsageError):
     """No run has this id."""
+
+
+class ResumeError(UsageError):
+    """A run cannot go on from where it ended; the message says what has changed, or what is missing."""
 
 
 class LMError(DspexError):
@@ -191,6 +197,13 @@ class LMTransportError(LMError):
     retryable = True
 
 
+class LMUnavailableError(LMError):
+    """The provider failed too often just now and is not asked until it has rested, or until a person says so."""
+
+    kind = "unavailable"
+    code = "unavailable"
+
+
 class LMUnexpectedError(LMError):
     """The provider answered something that is not an answer."""
 
@@ -252,7 +265,16 @@ class CancelRequested(Interruption):
 
 
 class BudgetExceeded(Interruption):
-    """The next act could cross a cap, so it was refused."""
+    """The next act could cross a cap, so it was refused.
+
+    Attributes:
+        what: the kind of cap: usd, tokens, calls or seconds.
+        spent, cap: how much of it was used.
+    """
+
+    def __init__(self, message: str = "", what: str = "usd", spent: float = 0.0, cap: float = 0.0) -> None:
+        super().__init__(message)
+        self.what, self.spent, self.cap = what, spent, cap
 
 
 def is_retryable_lm_error(error: BaseException) -> bool:
@@ -264,7 +286,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return " Did you mean `x`?" for the known word nearest to `word`, or "" where none is near."""
     import difflib  # only a mistake needs it
 
-    match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5 if len(word) < 4 else 0.6)
+    words = list(known)
+    match = [one for one in words if sorted(one) == sorted(word)]  # letters that changed places
+    match = match or difflib.get_close_matches(word, words, n=1, cutoff=0.5 if len(word) < 4 else 0.6)
     return f" Did you mean `{match[0]}`?" if match else ""
 
 

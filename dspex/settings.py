@@ -17,7 +17,7 @@ from dspex.adapters.adapter import Adapter
 from dspex.adapters.chat import ChatAdapter
 from dspex.errors import SettingsError, nearest
 from dspex.lm.base import BaseLM
-from dspex.scope.ambient import Ambient, ambient, lay, lift, process, set_process
+from dspex.scope.ambient import Ambient, Layer, ambient, lay, lift, process, set_process, top
 from dspex.scope.usage import UsageTracker
 
 
@@ -82,6 +82,7 @@ def configure(**changes: Any) -> None:
         trace, max_trace_size: a list that notes each step of programs, and how many it holds.
         max_history_size, disable_history: how many calls are remembered; 10,000 by default.
         async_max_workers: programs at once behind `asyncify`; 8 by default.
+        rm: what `Retrieve` asks for passages, such as a `BM25`.
         seed: seed of runs that name none; 0 by default.
 
     Raises:
@@ -118,11 +119,17 @@ def context(**changes: Any) -> Iterator[None]:
 
 
 @contextmanager
-def fixed(value: Settings) -> Iterator[None]:
-    """Use exactly these settings inside the `with` block: a run keeps those it started with."""
+def fixed(value: Settings) -> Iterator[Layer]:
+    """Use exactly these settings inside the `with` block: a run keeps those it started with.
+
+    Yields:
+        what can be changed by hand while the block runs, such as the model that a person switches.
+    """
     token = lay({name: getattr(value, name) for name in _NAMES})
+    laid = top()
+    assert laid is not None, "it was laid in the line above"
     try:
-        yield
+        yield laid
     finally:
         lift(token)
 
@@ -331,11 +338,19 @@ def _check_trace(value: Any) -> None:
         raise SettingsError(f"`trace` takes a list that is filled, or None, not `{type(value).__name__}`.")
 
 
+def _check_rm(value: Any) -> None:
+    if isinstance(value, type) or not callable(value):
+        raise SettingsError(
+            f"`rm` takes a retriever such as `dspex.BM25(corpus)`, or a function, not `{type(value).__name__}`."
+        )
+
+
 _CHECKS: dict[str, Callable[[Any], None]] = {
     "lm": _check_lm,
     "adapter": _check_adapter,
     "callbacks": _check_callbacks,
     "trace": _check_trace,
+    "rm": _check_rm,
 }
 
 

@@ -13,7 +13,12 @@ import msgspec
 
 RunKind = Literal["optimize", "evaluate"]
 EndState = Literal["stopped", "cancelled", "finished", "failed"]
-LMRole = Literal["task", "proposal", "judge"]
+LMRole = Literal["task", "proposal", "judge", "embedding", "retrieval"]
+BreakerState = Literal["closed", "open", "half_open"]
+BudgetKind = Literal["usd", "tokens", "calls", "seconds"]
+Verb = Literal[
+    "budget", "concurrency", "reset", "model", "evaluate", "pin", "drop", "label", "retry", "branch"
+]  # fmt: skip
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
@@ -44,6 +49,10 @@ class RunStart(Event, frozen=True, kw_only=True, tag="run_start"):
     practice: bool = False
     """True where a practice model answers: its prices are simulated."""
     budget_usd: float | None = None
+    limits: dict[str, float] = {}
+    """Further caps by kind: tokens, calls, seconds."""
+    origin: str = ""
+    """The run and candidate this one was branched from, `r3/c05`; empty where it stands alone."""
     seed: int = 0
     sizes: dict[str, int] = {}
     """Number of examples by role: train, val."""
@@ -54,15 +63,40 @@ class RunStart(Event, frozen=True, kw_only=True, tag="run_start"):
 
 
 class RunPaused(Event, frozen=True, kw_only=True, tag="run_paused"):
-    """Nothing new starts until resumed."""
+    """Nothing new starts until this hold is taken away; several may be on a run at once."""
 
     by: str = "user"
+    hold: str = "user"
+    """What holds: a person ("user"), or a provider that does not answer ("provider ...")."""
+    reason: str = ""
+    now: bool = False
+    """Whether calls in flight are held at their next call of a model, too."""
 
 
 class RunResumed(Event, frozen=True, kw_only=True, tag="run_resumed"):
-    """Work goes on."""
+    """A hold was taken away; with the last one work goes on."""
 
     by: str = "user"
+    hold: str = "user"
+
+
+class RunReopened(Event, frozen=True, kw_only=True, tag="run_reopened"):
+    """Another kernel goes on with the run after its own died; what was in flight then is not any more."""
+
+    by: str = "user"
+    code: str = ""
+    """Version of dspex."""
+
+
+class RunSteered(Event, frozen=True, kw_only=True, tag="run_steered"):
+    """Somebody changed the course of the run: who did what."""
+
+    verb: Verb
+    by: str = "user"
+    text: str = ""
+    """What was done, for a person to read."""
+    args: dict[str, str] = {}
+    """With what, by name, such as the candidate or the new cap; values as JSON."""
 
 
 class RunStopping(Event, frozen=True, kw_only=True, tag="run_stopping"):
@@ -117,6 +151,8 @@ class CandidateProposed(Event, frozen=True, kw_only=True, tag="candidate_propose
     program: str = ""
     """Reference to the program's JSON state in the payload table."""
     baseline: bool = False
+    by: str = ""
+    """The person who wrote it; empty where the method made it."""
 
 
 class EvaluateStart(Event, frozen=True, kw_only=True, tag="evaluate_start"):
@@ -137,6 +173,9 @@ class ExampleScored(Event, frozen=True, kw_only=True, tag="example_scored"):
     error: str = ""
     feedback: str = ""
     cost: float = 0.0
+    seconds: float = 0.0
+    repeat: int = 0
+    """Which of several goes at the same example this is, from 0."""
 
 
 class EvaluateEnd(Event, frozen=True, kw_only=True, tag="evaluate_end"):
@@ -212,12 +251,35 @@ class LMRetry(Event, frozen=True, kw_only=True, tag="lm_retry"):
     wait: float
 
 
+class LimitChanged(Event, frozen=True, kw_only=True, tag="limit_changed"):
+    """An endpoint takes more, or fewer, calls at once."""
+
+    model: str
+    endpoint: str = ""
+    limit: int
+    before: int = 0
+    reason: str = ""
+
+
+class BreakerChanged(Event, frozen=True, kw_only=True, tag="breaker_changed"):
+    """An endpoint is asked no more (open), asked by one call to see (half open), or asked as usual (closed)."""
+
+    model: str
+    endpoint: str = ""
+    state: BreakerState
+    reason: str = ""
+    """Why it opened and what to do, for a person to read."""
+    wait: float = 0.0
+    """Seconds until it is tried again; 0 where it waits for a person."""
+
+
 class BudgetWarned(Event, frozen=True, kw_only=True, tag="budget_warned"):
     """A share of a cap is spent."""
 
     share: float
     spent: float
     cap: float
+    what: BudgetKind = "usd"
 
 
 class BudgetReached(Event, frozen=True, kw_only=True, tag="budget_reached"):
@@ -225,6 +287,7 @@ class BudgetReached(Event, frozen=True, kw_only=True, tag="budget_reached"):
 
     spent: float
     cap: float
+    what: BudgetKind = "usd"
 
 
 class ModuleStart(Event, frozen=True, kw_only=True, tag="module_start"):
@@ -250,11 +313,12 @@ class Log(Event, frozen=True, kw_only=True, tag="log"):
 
 
 AnyEvent = (
-    RunStart | RunPaused | RunResumed | RunStopping | RunEnd
+    RunStart | RunPaused | RunResumed | RunReopened | RunSteered | RunStopping | RunEnd
     | PhaseStart | PhaseEnd | OptimizationStep
     | CandidateProposed | EvaluateStart | ExampleScored | EvaluateEnd
     | CandidateEvaluated | CandidateDropped | BestChanged
     | LMStart | LMEnd | LMRetry
+    | LimitChanged | BreakerChanged
     | BudgetWarned | BudgetReached
     | ModuleStart | ModuleEnd | Log
 )  # fmt: skip

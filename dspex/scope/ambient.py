@@ -31,21 +31,36 @@ class Ambient:
     """Whether calls are not remembered at all."""
     allow_tool_async_sync_conversion: bool = False
     """Whether a sync call may run a tool that is a coroutine function."""
+    rm: Any = None
+    """What `Retrieve` asks for passages: a retriever, or any function from a query and `k` to passages."""
 
 
-class _Layer:
-    """What a `with` block changes, and the value that makes of the process's."""
+class Layer:
+    """What a `with` block changes, over what it stands on, and the value that makes of the process's."""
 
-    __slots__ = ("base", "changes", "value")
+    __slots__ = ("changes", "over", "stamp", "value")
 
-    def __init__(self, changes: Mapping[str, Any]) -> None:
-        self.changes = changes
-        self.base: Ambient | None = None
+    def __init__(self, changes: Mapping[str, Any], over: Layer | None) -> None:
+        self.changes = dict(changes)
+        self.over = over
+        self.stamp: object = None
         self.value: Ambient | None = None
+
+    def change(self, **changes: Any) -> None:
+        """Change it while it lies, for all code that runs inside of it, also where that runs elsewhere by now."""
+        global _stamp
+        self.changes.update(changes)
+        _stamp = object()
+
+    def whole(self) -> dict[str, Any]:
+        """Return all that is changed here and below."""
+        return {**(self.over.whole() if self.over is not None else {}), **self.changes}
 
 
 _process = Ambient()
-_layer: ContextVar[_Layer | None] = ContextVar("dspex_settings", default=None)
+_stamp = object()
+"""Another one whenever a value below or a layer changes: values made before are made anew."""
+_layer: ContextVar[Layer | None] = ContextVar("dspex_settings", default=None)
 
 
 def ambient() -> Ambient:
@@ -53,18 +68,19 @@ def ambient() -> Ambient:
     layer = _layer.get()
     if layer is None:
         return _process
-    if layer.base is not _process:
-        base = _process
-        # The value first: whoever sees the new base must find its value.
-        layer.value, layer.base = replace(base, **layer.changes), base
+    if layer.stamp is not _stamp:
+        stamp = _stamp
+        # The value first: whoever sees the new stamp must find its value.
+        layer.value, layer.stamp = replace(_process, **layer.whole()), stamp
     assert layer.value is not None
     return layer.value
 
 
 def set_process(value: Ambient) -> None:
     """Replace the process's value."""
-    global _process
+    global _process, _stamp
     _process = value
+    _stamp = object()
 
 
 def process() -> Ambient:
@@ -72,12 +88,16 @@ def process() -> Ambient:
     return _process
 
 
-def lay(changes: Mapping[str, Any]) -> Token[_Layer | None]:
+def lay(changes: Mapping[str, Any]) -> Token[Layer | None]:
     """Lay changes over the value in this thread or task; `lift` takes them away."""
-    over = _layer.get()
-    return _layer.set(_Layer({**over.changes, **changes} if over is not None else dict(changes)))
+    return _layer.set(Layer(changes, _layer.get()))
 
 
-def lift(token: Token[_Layer | None]) -> None:
+def lift(token: Token[Layer | None]) -> None:
     """Take away what `lay` laid."""
     _layer.reset(token)
+
+
+def top() -> Layer | None:
+    """Return what was laid last around the running code."""
+    return _layer.get()

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from dspex import _host
 from dspex.errors import BudgetExceeded, SettingsError
-from dspex.scope.budget import WARN_AT, Budget, Reservation
+from dspex.scope.budget import WARN_AT, Budget, Reservation, read_caps
 
 LIMIT = 10
 PENNIES = st.integers(0, 120).map(lambda n: n / 100)
@@ -25,7 +25,7 @@ class Spending(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.warned: list[float] = []
-        self.budget = Budget(1.0, lambda share, spent, cap: self.warned.append(share))
+        self.budget = Budget(1.0, lambda share, spent, cap, kind: self.warned.append(share))
         self.open: list[Reservation] = []
         self.paid = 0.0
 
@@ -88,7 +88,7 @@ def test_a_budget_that_is_no_number_is_refused_with_words(usd: object) -> None:
 
 def test_without_a_cap_everything_fits() -> None:
     """No cap, no refusal, no warning; what is spent is counted all the same."""
-    warned: list[float] = []
+    warned: list[object] = []
     budget = Budget(None, lambda *told: warned.extend(told))
     for _ in range(3):
         budget.reserve(1e9).settle(1e9)
@@ -114,11 +114,11 @@ def test_a_person_does_not_wait_for_calls_in_flight() -> None:
 
 def test_warnings_come_at_half_and_four_fifths_once() -> None:
     """Each share is told with what is spent of what."""
-    told: list[tuple[float, float, float]] = []
+    told: list[tuple[float, float, float, str]] = []
     budget = Budget(10.0, lambda *warned: told.append(warned))
     for _ in range(10):
         budget.reserve(1.0).settle(1.0)
-    assert told == [(0.5, 5.0, 10.0), (0.8, 8.0, 10.0)]
+    assert told == [(0.5, 5.0, 10.0, "usd"), (0.8, 8.0, 10.0, "usd")]
 
 
 def waiting(budget: Budget, usd: float) -> Future[Reservation]:
@@ -233,3 +233,72 @@ def test_settling_from_many_threads_books_once() -> None:
         for thread in threads:
             thread.join(LIMIT)
     assert budget.spent == 200.0
+
+
+@pytest.mark.parametrize("kind", ["tokens", "calls"])
+def test_every_kind_of_cap_holds_on_its_own(kind: str) -> None:
+    """What fits one cap is refused by another that it could cross, and the refusal says which."""
+    budget = Budget(100.0, **{kind: 3})
+    for _ in range(3):
+        budget.reserve(0.01, tokens=1).settle(0.01, tokens=1)
+    with pytest.raises(BudgetExceeded, match=rf"budget of 3 {kind} reached: 3 used") as refused:
+        budget.reserve(0.01, tokens=1)
+    assert (refused.value.what, refused.value.spent, refused.value.cap) == (kind, 3, 3)
+
+
+def test_a_call_that_never_was_counts_nowhere() -> None:
+    """Released money, tokens and calls are there again."""
+    budget = Budget(1.0, tokens=10, calls=1)
+    for _ in range(3):
+        budget.reserve(1.0, tokens=10).release()
+    assert budget.used == {"usd": 0.0, "tokens": 0, "calls": 0}
+
+
+def test_a_higher_cap_lets_those_go_on_who_wait() -> None:
+    """Nobody has to start anew because a person allowed more."""
+    budget = Budget(1.0)
+    first = budget.reserve(0.9)
+    second = waiting(budget, 0.5)
+    budget.change({"usd": 2.0})
+    assert second.result(LIMIT).usd == 0.5
+    first.settle(0.9)
+
+
+def test_a_lower_cap_refuses_the_next_call_and_takes_nothing_back() -> None:
+    """A cap below what is spent says so."""
+    budget = Budget(1.0)
+    budget.reserve(0.6).settle(0.6)
+    budget.change({"usd": 0.5})
+    with pytest.raises(BudgetExceeded, match=r"budget of \$0.50 reached: \$0.6000 spent"):
+        budget.reserve(0.0)
+
+
+def test_what_an_earlier_life_spent_is_spent() -> None:
+    """A run that is resumed has no new money, and is not warned twice."""
+    told: list[object] = []
+    budget = Budget(1.0, lambda *warned: told.append(warned), calls=10)
+    budget.resume_from({"usd": 0.7, "calls": 9})
+    budget.reserve(0.2).settle(0.2)
+    assert [warning[0] for warning in told] == [0.8]  # type: ignore[index]  # each is a tuple
+    with pytest.raises(BudgetExceeded, match="budget of 10 calls reached"):
+        budget.reserve(0.0)
+
+
+@pytest.mark.parametrize(
+    ("written", "caps"),
+    [
+        (None, {}),
+        (2, {"usd": 2}),
+        ({"calls": 5, "usd": None}, {"calls": 5}),
+        ({"seconds": 60}, {"seconds": 60}),
+    ],
+)
+def test_a_budget_is_dollars_or_caps_by_kind(written: object, caps: dict[str, float]) -> None:
+    """Both ways to write it mean the same."""
+    assert read_caps(written) == caps  # type: ignore[arg-type]  # any of the forms
+
+
+def test_an_unknown_kind_of_cap_is_named() -> None:
+    """A slip of the keyboard is told with the nearest kind."""
+    with pytest.raises(SettingsError, match=r"A budget has no `token`. Did you mean `tokens`"):
+        read_caps({"token": 5})

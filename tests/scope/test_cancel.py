@@ -260,3 +260,61 @@ def test_a_cancel_reaches_every_guard_from_any_thread() -> None:
 
     ended = _host.portal.run(many())
     assert [type(error) for error in ended] == [CancelRequested] * 300
+
+
+def test_work_goes_on_when_the_last_hold_is_gone() -> None:
+    """A person's pause outlives a provider's, and the other way round."""
+    token = CancelToken()
+    assert token.pause() and token.pause("provider x")
+    assert not token.pause("provider x")
+    assert token.resume("provider x") and token.paused
+    assert token.holds == ("user",)
+    assert token.resume() and not token.paused
+    assert not token.resume()
+
+
+def test_an_end_takes_every_hold_away() -> None:
+    """What must end is not held, and cannot be held again."""
+    token = CancelToken()
+    token.pause()
+    token.pause("provider x", now=True)
+    token.request("stop")
+    assert not token.paused and not token.held_now
+    assert not token.pause()
+
+
+def test_a_soft_hold_may_become_a_hard_one() -> None:
+    """Pausing again with `now` holds calls in flight too; without it they are let go on."""
+    token = CancelToken()
+    token.pause()
+    assert not token.held_now
+    assert token.pause(now=True) and token.held_now
+    assert token.pause(now=False) and not token.held_now and token.paused
+
+
+async def held(token: CancelToken) -> asyncio.Task[None]:
+    """Return a task that waits to be admitted."""
+    task = asyncio.create_task(token.admitted())
+    await asyncio.sleep(0)
+    assert not task.done()
+    return task
+
+
+async def test_calls_in_flight_wait_while_held_now() -> None:
+    """They go on with the resume, and a stop lets them go on too: they are paid for."""
+    for let_go in (lambda token: token.resume(), lambda token: token.request("stop")):
+        token = CancelToken()
+        token.pause(now=True)
+        task = await held(token)
+        let_go(token)
+        await asyncio.wait_for(task, 5)
+
+
+async def test_a_cancel_ends_calls_that_are_held() -> None:
+    """Who is held is cut off like any other call."""
+    token = CancelToken()
+    token.pause(now=True)
+    task = await held(token)
+    token.request("cancel")
+    with pytest.raises(CancelRequested):
+        await asyncio.wait_for(task, 5)
