@@ -13,6 +13,7 @@ from dspex.modules.module import Module
 from dspex.optimize import Teleprompter
 from dspex.runs import Run
 from dspex.runs.state import Status
+from dspex_widgets.caching import ACTS
 from dspex_widgets.choose import known_class, options_of
 from dspex_widgets.given import METRICS, OPTIMIZERS, Given, ids
 from dspex_widgets.grammar import COMMANDS, Call, Command, Part
@@ -121,7 +122,7 @@ def _values(given: Given, part: Part, before: list[str]) -> list[str]:
         case "sub":
             return [*COMMANDS]
         case _:
-            return {"state": [*get_args(Status)], "model": ["practice"]}.get(part.name, [])
+            return {"state": [*get_args(Status)], "model": ["practice"], "act": [*ACTS]}.get(part.name, [])
 
 
 def _is_rows(value: Any) -> bool:

@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Protocol
 
 from dspex import _host
-from dspex.errors import DspexError
+from dspex.errors import DspexError, UsageError
 from dspex.runs.run import Run
-from dspex_widgets.protocol import Failure, Message, ReportReady, decode_op
+from dspex_widgets.protocol import Done, Failure, Message, Op, OpName, ReportReady, decode_op
 
+BY = "button"
+"""Who asks, as the run's journal has it."""
 MOST_KEYS = 8
-"""A message has one key today; one with many more is not ours."""
+"""A message has few keys; one with many more is not ours."""
+WHOLE = ("tokens", "calls")
+"""Caps that are whole numbers."""
 
 
 class Viewer(Protocol):
@@ -47,25 +51,55 @@ class Controls:
         self._run = run
         self._viewer = viewer
         self._writing = threading.Lock()
-        self._verbs: dict[str, Callable[[], object]] = {
-            "pause": lambda: run.pause(by="button"),
-            "resume": lambda: run.resume(by="button"),
-            "stop": lambda: run.stop(by="button"),
-            "cancel": lambda: run.cancel(by="button"),
-            "report": self._report,
-            "snapshot": viewer.ask,
-            "closed": viewer.leave,
+        self._verbs: dict[OpName, Callable[[Op], object]] = {
+            "pause": lambda op: self._steer("pause", **_unless(not op.now, now=True)),
+            "resume": lambda op: self._steer("resume"),
+            "stop": lambda op: self._steer("stop"),
+            "cancel": lambda op: self._steer("cancel"),
+            "reset": lambda op: self._done(op, self._steer("reset")),
+            "pin": lambda op: self._done(
+                op, self._steer("pin", _candidate(op), **_unless(op.pinned, pinned=False))
+            ),
+            "drop": lambda op: self._done(op, self._steer("drop", _candidate(op), reason=op.reason)),
+            "evaluate": self._evaluate,
+            "budget": lambda op: self._done(op, self._steer("budget", **_caps(op))),
+            "concurrency": lambda op: self._done(op, self._steer("concurrency", _number(op))),
+            "report": lambda op: self._report(),
+            "snapshot": lambda op: viewer.ask(),
+            "closed": lambda op: viewer.leave(),
         }
 
     def hear(self, content: object) -> None:
         """Do what the browser asks; what is not a known word is left aside."""
-        op = decode_op(content) if isinstance(content, dict) and len(content) <= MOST_KEYS else None
-        if op is None:
+        if not isinstance(content, dict) or len(content) > MOST_KEYS:
             return
         try:
-            self._verbs[op]()
+            op = decode_op(content)
+            if op is not None:
+                self._verbs[op.op](op)
         except DspexError as exc:
             self._viewer.post(Failure(text=str(exc)))
+        except Exception as exc:  # the browser waits for an answer, and a message has no caller to raise to
+            self._viewer.post(Failure(text=f"{type(exc).__name__}: {exc}"))
+
+    def _steer(self, verb: str, *args: object, **options: object) -> object:
+        """Call the run's method of this name as a button."""
+        method = getattr(self._run, verb, None)
+        if method is None:
+            raise UsageError(
+                f"This run cannot `{verb}`: its dspex is older than the widget. Install one version."
+            )
+        return method(*args, **options, by=BY)
+
+    def _done(self, op: Op, _value: object, text: str = "") -> None:
+        self._viewer.post(Done(op=op.op, text=text))
+
+    def _evaluate(self, op: Op) -> None:
+        if not op.instruction.strip():
+            raise UsageError("There is no instruction to evaluate: write one first.")
+        origin = _unless(not op.candidate, origin=op.candidate)
+        made = self._steer("evaluate", instruction=op.instruction, predictor=op.predictor, **origin)
+        self._done(op, made, f"Your instruction joins the race as {made}." if isinstance(made, str) else "")
 
     def _report(self) -> None:
         if self._writing.acquire(blocking=False):
@@ -82,6 +116,29 @@ class Controls:
             self._viewer.post(Failure(text=f"The report was not written: {text}"))
         finally:
             self._writing.release()
+
+
+def _unless(usual: bool, **options: object) -> dict[str, object]:
+    """Return the options where something else than the usual is asked for."""
+    return {} if usual else options
+
+
+def _candidate(op: Op) -> str:
+    if not op.candidate:
+        raise UsageError(f"No candidate was named to {op.op}: choose one in the table.")
+    return op.candidate
+
+
+def _caps(op: Op) -> dict[str, object]:
+    if not op.caps:
+        raise UsageError("No cap was given: name one, such as 5.00 dollars.")
+    return {kind: int(cap) if kind in WHOLE else cap for kind, cap in op.caps.items()}
+
+
+def _number(op: Op) -> int:
+    if op.n < 1:
+        raise UsageError("At least one example must be scored at once.")
+    return op.n
 
 
 def _near(path: Path) -> str:

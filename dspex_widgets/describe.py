@@ -11,6 +11,8 @@ import re
 
 from dspex.events.event import (
     BestChanged,
+    BreakerChanged,
+    BudgetKind,
     BudgetReached,
     BudgetWarned,
     CandidateDropped,
@@ -20,6 +22,7 @@ from dspex.events.event import (
     EvaluateStart,
     Event,
     ExampleScored,
+    LimitChanged,
     LMEnd,
     LMRetry,
     LMStart,
@@ -31,16 +34,21 @@ from dspex.events.event import (
     PhaseStart,
     RunEnd,
     RunPaused,
+    RunReopened,
     RunResumed,
     RunStart,
+    RunSteered,
     RunStopping,
     kind_of,
 )
-from dspex_widgets.numbers import money, plural, score, tokens
+from dspex_widgets.numbers import count, duration, money, plural, score, tokens
 
 LONGEST = 200
 _BLANKS = re.compile(r"[ \t\r\n]+")
 _CALLS = (LMStart, LMEnd, LMRetry, ModuleStart, ModuleEnd)
+_LIFE = (RunStart, RunPaused, RunResumed, RunReopened, RunSteered, RunStopping, RunEnd)
+USER = "user"
+"""The hold of a person."""
 
 
 def describe(event: Event, percent: bool | None = None) -> str:
@@ -54,7 +62,9 @@ def describe(event: Event, percent: bool | None = None) -> str:
         return _of_candidate(event, percent)
     if isinstance(event, _CALLS):
         return _of_call(event)
-    if isinstance(event, RunStart | RunPaused | RunResumed | RunStopping | RunEnd):
+    if isinstance(event, LimitChanged | BreakerChanged):
+        return _of_endpoint(event)
+    if isinstance(event, _LIFE):
         return _of_life(event)
     match event:
         case PhaseStart():
@@ -65,9 +75,11 @@ def describe(event: Event, percent: bool | None = None) -> str:
             return f"{short(event.phase)}: step {event.k}" + ("" if event.of is None else f" of {event.of}")
         case BudgetWarned():
             part = math.floor(event.share * 100 + 0.5)
-            return f"{part}% of the budget: {money(event.spent)} of {money(event.cap)} spent"
+            spent, cap = _bare(event.spent, event.what), amount(event.cap, event.what)
+            return f"{part}% of the budget: {spent} of {cap} {_used(event.what)}"
         case BudgetReached():
-            return f"budget of {money(event.cap)} reached, {money(event.spent)} spent"
+            spent, cap = _bare(event.spent, event.what), amount(event.cap, event.what)
+            return f"budget of {cap} reached, {spent} {_used(event.what)}"
         case Log():
             return ("" if event.level == "info" else f"{event.level}: ") + short(event.text)
         case _:
@@ -86,19 +98,55 @@ def short(text: str) -> str:
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 
-def _of_life(event: RunStart | RunPaused | RunResumed | RunStopping | RunEnd) -> str:
+def amount(value: float, what: BudgetKind) -> str:
+    """Return so much of a budget with its unit.
+
+    Example:
+        >>> amount(2, "usd"), amount(92_000, "tokens"), amount(1000, "calls"), amount(600, "seconds")
+        ('$2.00', '92 k tokens', '1,000 calls', '10 m 00 s')
+    """
+    if what == "tokens":
+        return f"{tokens(value)} tokens"
+    return plural(value, "call") if what == "calls" else _bare(value, what)
+
+
+def _bare(value: float, what: BudgetKind) -> str:
+    form = {"usd": money, "tokens": tokens, "calls": count, "seconds": duration}
+    return form[what](value)
+
+
+def _used(what: BudgetKind) -> str:
+    return "spent" if what == "usd" else "used"
+
+
+def _of_life(
+    event: RunStart | RunPaused | RunResumed | RunReopened | RunSteered | RunStopping | RunEnd,
+) -> str:
     match event:
         case RunStart():
             return _started(event)
         case RunPaused():
-            return f"paused by {short(event.by)}"
-        case RunResumed():
+            return _paused(event)
+        case RunResumed(hold="user"):
             return f"resumed by {short(event.by)}"
+        case RunResumed():
+            return f"no longer held by {short(event.hold)}"
+        case RunReopened():
+            return f"{short(event.by)} went on with the run in another kernel"
+        case RunSteered():
+            return f"{short(event.by)}: {short(event.text or event.verb)}"
         case RunStopping():
             how = "stopping, the best is kept" if event.how == "stop" else "cancelling"
             return f"{how}; asked by {short(event.by)}"
         case RunEnd():
             return f"{event.state}{_after(': ', event.reason)}{_after('; best is ', event.best)}"
+
+
+def _paused(event: RunPaused) -> str:
+    if event.hold != USER and event.reason:
+        return f"paused: {short(event.reason)}"
+    now = ", calls in flight are held, too" if event.now else ""
+    return f"paused by {short(event.by)}{now}{_after(': ', event.reason)}"
 
 
 def _started(event: RunStart) -> str:
@@ -115,7 +163,7 @@ def _of_candidate(event: Event, percent: bool | None) -> str:
         case CandidateProposed(baseline=True):
             return f"{short(event.candidate)} is the program as given"
         case CandidateProposed():
-            origin = _after(" from ", event.origin)
+            origin = _after(" by ", event.by) + _after(" from ", event.origin)
             return f"{short(event.candidate)} proposed{origin}{_after(': ', event.what)}"
         case EvaluateStart():
             return f"{short(event.candidate)} is being scored{_if(event.total, ' on {}', 'example')}"
@@ -152,8 +200,7 @@ def _of_call(event: LMStart | LMEnd | LMRetry | ModuleStart | ModuleEnd) -> str:
         case ModuleStart():
             return f"{short(event.module)} called"
         case LMRetry():
-            wait = math.floor(event.wait * 10 + 0.5) / 10
-            return f"{short(event.model)}: {short(event.error)}, trying again in {wait:.1f} s"
+            return f"{short(event.model)}: {short(event.error)}, trying again in {_wait(event.wait)}"
         case LMEnd(error=""):
             spent = money(event.cost) if event.priced else "price unknown"
             cached = " from the cache" if event.cached else ""
@@ -164,6 +211,23 @@ def _of_call(event: LMStart | LMEnd | LMRetry | ModuleStart | ModuleEnd) -> str:
         case ModuleEnd():
             what = f"raised {short(event.error)}" if event.error else "returned"
             return f"{short(event.module)} {what}"
+
+
+def _of_endpoint(event: LimitChanged | BreakerChanged) -> str:
+    who = short(event.model) + _after(" at ", event.endpoint)
+    if isinstance(event, LimitChanged):
+        before = f"{count(event.before)} → " if event.before > 0 else ""
+        return f"{who}: {before}{count(event.limit)} calls at once{_after(', ', event.reason)}"
+    if event.state == "half_open":
+        return f"{who} is tried again with one call"
+    if event.state == "closed":
+        return f"{who} is asked again{_after(': ', event.reason)}"
+    again = f"tried again in {_wait(event.wait)}" if event.wait > 0 else "it waits for a person"
+    return f"{who} is not asked for now{_after(': ', event.reason)}; {again}"
+
+
+def _wait(seconds: float) -> str:
+    return f"{math.floor(seconds * 10 + 0.5) / 10:.1f} s"
 
 
 def _after(lead: str, text: str) -> str:

@@ -15,6 +15,8 @@ from dspex.runs.state import RunState, Status
 from dspex.runs.words import headline
 from dspex_widgets.chart import WIDTH, as_image, chart, said
 from dspex_widgets.describe import describe
+from dspex_widgets.health import held
+from dspex_widgets.heat import heat, picture
 from dspex_widgets.look import (
     ACCENT,
     BAD,
@@ -39,6 +41,7 @@ from dspex_widgets.views import (
     Row,
     Tile,
     best_of,
+    chips,
     elapsed,
     in_percent,
     instructions,
@@ -103,7 +106,7 @@ def as_text(state: RunState) -> str:
 def as_html(state: RunState) -> str:
     """Return the run as portable HTML."""
     chart_ = card("Candidate scores" if state.work == "optimize" else "Score", _picture(state))
-    left, right = [chart_, models_table(state)], [candidates_table(state), *_best(state)]
+    left, right = [chart_, *_heat(state)], [candidates_table(state), *_best(state)]
     columns = [
         tag("div", *part, style="flex:1 1 440px;min-width:0;box-sizing:border-box") for part in (left, right)
     ]
@@ -112,6 +115,7 @@ def as_html(state: RunState) -> str:
         _header(state),
         tag("div", *map(_tile, tiles(state)), style="display:flex;flex-wrap:wrap;gap:10px;margin:12px 0"),
         tag("div", *columns, style="display:flex;flex-wrap:wrap;gap:0 12px;align-items:flex-start"),
+        models_table(state),
         _events(state),
         style="font-size:13px;line-height:1.45;max-width:1120px;padding:4px 0",
     )
@@ -120,17 +124,14 @@ def as_html(state: RunState) -> str:
 def _header(state: RunState) -> Markup:
     tone, veil = TONES.get(state.status, ("", VEIL))
     color = f"color:{tone};" if tone else ""
-    pill = f"{color}background:{veil};border-radius:99px;padding:1px 10px;{SMALL};white-space:nowrap"
+    pill = f"{color}background:{veil};border-radius:11px;padding:1px 10px;{SMALL};overflow-wrap:break-word"
     parts = [
         tag("b", title(state), style="font-size:15px;font-weight:600;overflow-wrap:break-word"),
-        tag("span", state.status, style=pill),
+        tag("span", ": ".join(part for part in (state.status, held(state)) if part), style=pill),
         tag("span", elapsed(state), style=f"{DIM};white-space:nowrap"),
     ]
-    if state.practice:
-        chip = (
-            f"border:{LINE};border-radius:99px;padding:1px 9px;font-size:11px;opacity:0.75;white-space:nowrap"
-        )
-        parts.append(tag("span", "practice model, simulated prices", style=chip))
+    chip = f"border:{LINE};border-radius:11px;padding:1px 9px;font-size:11px;opacity:0.75;overflow-wrap:break-word"
+    parts += [tag("span", text, style=chip) for text in chips(state)]
     if state.reason:
         parts.append(tag("span", state.reason, style="overflow-wrap:break-word"))
     parts.append(tag("span", state.run, style=f"{DIM};white-space:nowrap"))
@@ -171,6 +172,15 @@ def _picture(state: RunState) -> Markup:
         )
     legend = "○ minibatch  ● full set  — best so far  ┄ baseline"
     return Markup(image + tag("div", legend, style=f"font-size:11px;{DIM};white-space:pre-wrap"))
+
+
+def _heat(state: RunState) -> list[Markup]:
+    drawn = heat(state)
+    if drawn is None:
+        return []
+    style = f"display:block;width:100%;max-width:{WIDTH + 160}px;height:auto;margin:0;background:transparent"
+    image = tag("img", src=as_image(picture(drawn)), alt=f"Scores of {drawn.caption}", style=style)
+    return [card("Examples × candidates", image, tag("div", drawn.caption, style=f"font-size:11px;{DIM}"))]
 
 
 def _best(state: RunState) -> list[Markup]:

@@ -200,6 +200,22 @@ _ALL = (
         examples=("%dspex cost", "%dspex cost r3"),
     ),
     Command(
+        name="cache",
+        help="Say which answers are kept; prune, export or import them.",
+        parts=(
+            _part("ACT", "text", "prune, export or import; nothing to see what is kept"),
+            _part("FILE", "file", "the file to export to or to import, such as answers.jsonl"),
+            _part("--keep SIZE", "text", "prune until so much is left, such as 1GB; the least used go first"),
+            _part("--older AGE", "text", "prune what was not used for so long, such as 30d"),
+            CODE,
+        ),
+        examples=(
+            "%dspex cache",
+            "%dspex cache prune --keep 1GB --older 30d",
+            "%dspex cache export answers.jsonl",
+        ),
+    ),
+    Command(
         name="report",
         help="Write one HTML file of a run that needs no network to read.",
         parts=(RUN, _part("--html FILE", "file", "the file; dspex-RUN.html by default")),

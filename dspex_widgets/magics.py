@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from dspex.errors import DspexError, UsageError
-from dspex_widgets import commands, completion
+from dspex_widgets import caching, commands, completion
 from dspex_widgets.given import Given
 from dspex_widgets.grammar import Call, overview
 from dspex_widgets.parsing import parse
@@ -34,6 +34,7 @@ ACTIONS: dict[str, Callable[[Given], object]] = {
     "resume": commands.resume,
     "stop": commands.stop,
     "cancel": commands.cancel,
+    "cache": caching.cache,
     "report": commands.report,
     "help": commands.help,
 }

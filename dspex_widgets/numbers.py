@@ -96,12 +96,27 @@ def duration(seconds: float) -> str:
     return f"{minutes} m {rest:02d} s" if minutes > 0 else f"{rest} s"
 
 
+def latency(p50: int | None, p95: int | None) -> str:
+    """Return two waits in one unit, given in milliseconds; a dash where nothing was waited for.
+
+    Example:
+        >>> latency(45, 310), latency(815, 2_080), latency(None, None)
+        ('45 / 310 ms', '0.8 / 2.1 s', '–')
+    """
+    if p50 is None or p95 is None:
+        return "–"
+    if p95 < 1000:
+        return f"{p50} / {p95} ms"
+    digits = 1 if p95 < 100_000 else 0
+    return f"{_floor_to(p50 / 1000, digits)} / {_floor_to(p95 / 1000, digits)} s"
+
+
 def clock(seconds: float) -> str:
     """Return the local time of day of an epoch second, such as `07:12:41`."""
     return time.strftime("%H:%M:%S", time.localtime(seconds))
 
 
-def plural(n: int, one: str, many: str = "") -> str:
+def plural(n: float, one: str, many: str = "") -> str:
     """Return a count with its noun.
 
     Example:

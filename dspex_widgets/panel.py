@@ -19,6 +19,7 @@ class RunPanel(anywidget.AnyWidget):
     Args:
         run: the run's id.
         snapshot: its state as JSON.
+        steered: whether it has buttons; a run of another kernel can only be watched.
         hear: called with whatever the browser sends, on any thread.
 
     Example:
@@ -30,10 +31,14 @@ class RunPanel(anywidget.AnyWidget):
     _esm = traitlets.Unicode().tag(sync=True)
     run = traitlets.Unicode(read_only=True).tag(sync=True)
     snapshot = traitlets.Unicode("{}").tag(sync=True)
+    steered = traitlets.Bool(True, read_only=True).tag(sync=True)
 
-    def __init__(self, *, run: str, snapshot: str, hear: Callable[[object], object]) -> None:
+    def __init__(
+        self, *, run: str, snapshot: str, hear: Callable[[object], object], steered: bool = True
+    ) -> None:
         # A stray keyword would be taken by traitlets in silence; this signature refuses it.
         self.set_trait("run", run)
+        self.set_trait("steered", steered)
         super().__init__(_esm=script("widget.js"), snapshot=snapshot)
         self.on_msg(lambda _panel, content, _buffers: hear(content))
 

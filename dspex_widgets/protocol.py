@@ -8,16 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import inspect
 
-from dspex.events.event import AnyEvent
+from dspex.errors import UsageError
+from dspex.events.event import AnyEvent, BudgetKind
 from dspex.runs.state import RunState
 
-OpName = Literal["pause", "resume", "stop", "cancel", "report", "snapshot", "closed"]
+OpName = Literal[
+    "pause", "resume", "stop", "cancel", "report", "snapshot", "closed",
+    "reset", "pin", "drop", "evaluate", "budget", "concurrency",
+]  # fmt: skip
 """What the browser may ask for; `snapshot` reports a gap, `closed` that the last view went away."""
+Name = Annotated[str, msgspec.Meta(max_length=1_000)]
+Text = Annotated[str, msgspec.Meta(max_length=200_000)]
+Cap = Annotated[float, msgspec.Meta(gt=0, le=1e15)]
 
 
 class Delta(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag="d"):
@@ -47,13 +54,35 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag="e")
     text: str
 
 
-class Op(msgspec.Struct, frozen=True, kw_only=True):
+class Done(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag="k"):
+    """What `op` asked for is done; `text` says more where an event alone would not."""
+
+    op: OpName
+    text: str = ""
+
+
+class Op(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One request from the browser."""
 
     op: OpName
+    now: bool = False
+    """Of `pause`: calls in flight are held, too."""
+    candidate: Name = ""
+    """Of `pin` and `drop`; of `evaluate`, whose other parts are kept."""
+    pinned: bool = True
+    """Of `pin`: False lets the candidate go."""
+    reason: Text = ""
+    """Of `drop`."""
+    predictor: Name = ""
+    instruction: Text = ""
+    """Of `evaluate`: what that predictor is told in the person's candidate."""
+    caps: dict[BudgetKind, Cap] = {}
+    """Of `budget`: the new caps by kind."""
+    n: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
+    """Of `concurrency`: examples at once; at least one."""
 
 
-Message = Delta | Snapshot | ReportReady | Failure
+Message = Delta | Snapshot | ReportReady | Failure | Done
 """Everything the kernel sends."""
 
 
@@ -92,17 +121,23 @@ def decode_state(text: str | bytes) -> RunState:
     return msgspec.json.decode(text, type=RunState)
 
 
-def decode_op(content: object) -> OpName | None:
+def decode_op(content: object) -> Op | None:
     """Return what the browser asked for, or None for words this version does not know.
 
+    Raises:
+        UsageError: the word is known, but not what came with it.
+
     Example:
-        >>> decode_op({"op": "pause"}), decode_op({"op": "dance"}), decode_op("pause")
+        >>> decode_op({"op": "pause"}).op, decode_op({"op": "dance"}), decode_op("pause")
         ('pause', None, None)
     """
-    try:
-        return msgspec.convert(content, type=Op).op
-    except msgspec.ValidationError:
+    word = content.get("op") if isinstance(content, dict) else None
+    if not isinstance(word, str) or word not in get_args(OpName):
         return None  # a newer or foreign front end: not knowing a word is no fault of the kernel's user
+    try:
+        return msgspec.convert(content, type=Op)
+    except msgspec.ValidationError as exc:
+        raise UsageError(f"The button's `{word}` came with something else than it needs: {exc}.") from None
 
 
 # ------------------------------------------------------------------------------------- TypeScript
@@ -123,11 +158,11 @@ def typescript() -> str:
     """Return the TypeScript file of all events, the run's state and the messages."""
     events = _structs(get_args(AnyEvent))
     parts = [s for s in _structs([RunState]) if s.cls not in {e.cls for e in events}]
-    messages = _structs([Delta, Snapshot, ReportReady, Failure], nested=False)
+    messages = _structs([Delta, Snapshot, ReportReady, Failure, Done], nested=False)
     return "\n".join(
         [
             _HEAD,
-            *(_interface(s) for s in [*events, *parts, *messages]),
+            *(_interface(s) for s in [*events, *parts, *messages, *_structs([Op], nested=False)]),
             _union("AnyEvent", [e.cls.__name__ for e in events]),
             _union("Message", [m.cls.__name__ for m in messages]),
             _union("OpName", [f'"{name}"' for name in get_args(OpName)]),

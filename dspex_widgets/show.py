@@ -52,10 +52,9 @@ def show(run: Run) -> str | None:
     if shell is None:
         return headline(run.state)
     _cells[run.id] = _cell(shell)
-    steered = any(each is run for each in live())
     if not hasattr(shell, "kernel"):
         _Display(shell).publish({"text/plain": headline(run.state)})
-    elif not steered:
+    elif run.done or (is_headless() and not _steered(run)):
         _Display(shell).publish(freeze(run.state))
     elif is_headless():
         _show_and_wait(run, _Display(shell))
@@ -126,7 +125,13 @@ def _show_live(run: Run, display: _Display) -> None:
 def _open(run: Run, link: Link) -> RunPanel:
     from dspex_widgets.panel import RunPanel
 
-    return RunPanel(run=run.id, snapshot=link.snapshot, hear=Controls(run, link).hear)
+    hear = Controls(run, link).hear
+    return RunPanel(run=run.id, snapshot=link.snapshot, hear=hear, steered=_steered(run))
+
+
+def _steered(run: Run) -> bool:
+    """Tell whether the run is one of this kernel's that goes on; those of others can be watched only."""
+    return any(each is run for each in live())
 
 
 def _show_and_wait(run: Run, display: _Display) -> None:

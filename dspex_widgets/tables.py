@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from dspex.runs.state import RunState
 from dspex_widgets.describe import short
-from dspex_widgets.look import DIM, LINE, SMALL, WARN, bar, card, more
+from dspex_widgets.health import ModelRow, models
+from dspex_widgets.look import BAD, DIM, GOOD, LINE, SMALL, WARN, bar, card, more
 from dspex_widgets.markup import Markup, tag
-from dspex_widgets.views import ModelRow, Row, models, rows
+from dspex_widgets.views import Row, rows
 
 ROWS = 12
 LONGEST = 120
@@ -20,8 +21,8 @@ CANDIDATES: Sequence[Column] = (
     ("cost", "right"),
 )  # fmt: skip
 MODELS: Sequence[Column] = (
-    ("model", "left"), ("calls", "right"), ("cached", "right"), ("errors", "left"), ("tokens", "right"),
-    ("cost", "right"),
+    ("model", "left"), ("in flight", "right"), ("calls", "right"), ("cached", "right"), ("p50 / p95", "right"),
+    ("errors", "left"), ("tokens", "right"), ("cost", "right"), ("breaker", "left"),
 )  # fmt: skip
 
 
@@ -39,10 +40,13 @@ def candidates_table(state: RunState) -> Markup:
 
 def models_table(state: RunState) -> Markup:
     """Return the card with what each language model did."""
-    listed = [_model(row) for row in models(state)]
+    listed = models(state)
     if not listed:
         return card("Language models", tag("div", "No model was called.", style=f"{SMALL};{DIM}"))
-    return card("Language models", _table(MODELS, listed))
+    known = any(row.breaker for row in listed)
+    left_out = {name for name, out in (("in flight", state.over), ("breaker", not known)) if out}
+    columns = [column for column in MODELS if column[0] not in left_out]
+    return card("Language models", _table(columns, [_model(row, columns) for row in listed]))
 
 
 def _table(columns: Sequence[Column], lines: Iterable[Markup]) -> Markup:
@@ -58,18 +62,19 @@ def _table(columns: Sequence[Column], lines: Iterable[Markup]) -> Markup:
     return tag("div", table, style="overflow-x:auto")
 
 
-def _model(row: ModelRow) -> Markup:
-    trouble = f"color:{WARN}" if row.errors else DIM
-    return tag(
-        "tr",
-        _cell("td", row.name, "left", wrap=True),
-        _cell("td", row.calls, "right"),
-        _cell("td", row.cached, "right"),
-        _cell("td", row.errors or "none", "left", trouble),
-        _cell("td", row.tokens, "right"),
-        _cell("td", row.cost, "right"),
-        style="background:transparent",
-    )
+def _model(row: ModelRow, columns: Sequence[Column]) -> Markup:
+    texts = {
+        "model": row.name, "in flight": row.in_flight, "calls": row.calls, "cached": row.cached,
+        "p50 / p95": row.latency, "errors": row.errors or "none", "tokens": row.tokens, "cost": row.cost,
+        "breaker": f"● {row.breaker}" if row.breaker else "",
+    }  # fmt: skip
+    tone = {"good": GOOD, "warn": WARN, "bad": BAD}.get(row.tone, "")
+    styles = {"errors": f"color:{WARN}" if row.errors else DIM, "breaker": f"color:{tone}" if tone else ""}
+    cells = [
+        _cell("td", texts[name], align, styles.get(name, ""), wrap=name in ("model", "breaker"))
+        for name, align in columns
+    ]
+    return tag("tr", *cells, style="background:transparent")
 
 
 def _candidate(row: Row) -> Markup:

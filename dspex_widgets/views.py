@@ -6,6 +6,7 @@ from the same state. No drawing here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,18 +50,6 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRow:
-    """One line of the table of language models."""
-
-    name: str
-    calls: str
-    cached: str
-    errors: str
-    tokens: str
-    cost: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
     """What one predictor of a candidate is told, against the baseline."""
 
@@ -94,12 +83,23 @@ def title(state: RunState) -> str:
 
 
 def elapsed(state: RunState) -> str:
-    """Return how long the run took, or has taken so far."""
-    return (
-        duration((state.updated if state.ended is None else state.ended) - state.started)
-        if state.started
-        else ""
-    )
+    """Return how long the run took, or has taken so far, and how long it may; a kernel's death takes no time."""
+    if not state.started:
+        return ""
+    took = duration((state.updated if state.ended is None else state.ended) - state.started - state.idle)
+    cap = state.limits.get("seconds")
+    return took if cap is None or state.over else f"{took} of {duration(cap)}"
+
+
+def chips(state: RunState) -> list[str]:
+    """Return what is worth knowing of the run beside how it stands."""
+    goes = state.concurrency is not None and not state.over
+    return [
+        *(["practice model, simulated prices"] if state.practice else []),
+        *([f"branched from {state.origin}"] if state.origin else []),
+        *([f"survived {plural(state.reopened, 'dead kernel')}"] if state.reopened else []),
+        *([f"{plural(state.concurrency or 0, 'example')} at once"] if goes else []),
+    ]
 
 
 def in_percent(state: RunState) -> bool:
@@ -160,23 +160,6 @@ def rows(state: RunState, most: int | None = None) -> list[Row]:
         kept = shown[:most]
         shown = kept if base is None or any(c is base for c in kept) else [*kept[:-1], base]
     return [_row(state, c, percent, top) for c in shown]
-
-
-def models(state: RunState) -> list[ModelRow]:
-    """Return what each language model did, by role."""
-    return [
-        ModelRow(
-            name=m.model + {"task": "", "proposal": " (proposals)", "judge": " (judge)"}[m.role],
-            calls=count(m.calls),
-            cached=share(m.cached, m.calls),
-            errors=", ".join(
-                f"{count(n)} {what}" for n, what in ((m.failed, "failed"), (m.retried, "retried")) if n
-            ),
-            tokens=tokens(m.prompt_tokens + m.completion_tokens),
-            cost="unknown" if m.unpriced and not m.cost else money(m.cost),
-        )
-        for m in state.lm
-    ]
 
 
 def instructions(state: RunState, candidate: CandidateView | None) -> list[Instruction]:
@@ -249,14 +232,23 @@ def _calls_tile(state: RunState) -> Tile:
     all_ = totals(state)
     flight = "" if state.over else f" · {count(all_.in_flight)} in flight"
     return Tile(
-        name="LM calls", value=count(all_.calls), below=f"{share(all_.cached, all_.calls)} cached{flight}"
+        name="LM calls",
+        value=count(all_.calls),
+        beside=_of(state, "calls", count),
+        below=f"{share(all_.cached, all_.calls)} cached{flight}",
     )
 
 
 def _tokens_tile(state: RunState) -> Tile:
     all_ = totals(state)
     below = f"{tokens(all_.prompt)} in · {tokens(all_.completion)} out"
-    return Tile(name="Tokens", value=tokens(all_.prompt + all_.completion), below=below)
+    value = tokens(all_.prompt + all_.completion)
+    return Tile(name="Tokens", value=value, beside=_of(state, "tokens", tokens), below=below)
+
+
+def _of(state: RunState, kind: str, form: Callable[[float], str]) -> str:
+    cap = state.limits.get(kind)
+    return "" if cap is None else f"of {form(cap)}"
 
 
 def _cost_tile(state: RunState) -> Tile:
@@ -307,7 +299,13 @@ def _row(state: RunState, c: CandidateView, percent: bool, top: float) -> Row:
         bar=bar,
         spread="" if unknown else half_width(c.low or 0.0, c.high or 0.0, percent),
         n=seen or (count(c.n) if c.n else ""),
-        what=c.what or ("as given" if c.baseline else ""),
+        what=_what(c),
         origin=c.origin or "—",
         cost=money(c.cost) if c.cost > 0 or c.mean is not None else "",
     )
+
+
+def _what(c: CandidateView) -> str:
+    by = f"by {c.by}" if c.by else ""
+    what = c.what or ("as given" if c.baseline else "")
+    return " · ".join(part for part in ("pinned" if c.pinned else "", what, "" if by in what else by) if part)

@@ -1,20 +1,20 @@
 """What a run looks like now: a fold of its events, and nothing else.
 
 The widget, a page reload, the report and `%dspex show` of a dead kernel's run all read this one value. The
-same reducer stands in `js/src/store`; `tests/golden/journals` holds both to the same answers. Drawing words and
-numbers is the views' work: the state keeps noteworthy events themselves, not sentences about them.
+same reducer stands in `js/src/store`; `tests/golden/journals` holds both to the same answers. What the value is
+made of stands in `picture.py`, who holds and steers the run in `standing.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
-
-import msgspec
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from dspex.events.event import (
     AnyEvent,
     BestChanged,
+    BreakerChanged,
     BudgetReached,
     BudgetWarned,
     CandidateDropped,
@@ -23,155 +23,56 @@ from dspex.events.event import (
     EvaluateStart,
     Event,
     ExampleScored,
+    LimitChanged,
     LMEnd,
     LMRetry,
-    LMRole,
     LMStart,
     Log,
     OptimizationStep,
     PhaseEnd,
     PhaseStart,
     RunEnd,
-    RunKind,
     RunPaused,
+    RunReopened,
     RunResumed,
     RunStart,
+    RunSteered,
     RunStopping,
 )
+from dspex.runs.latency import counted
+from dspex.runs.picture import (
+    ENDED,
+    BestPoint,
+    CandidateView,
+    EndpointView,
+    ModelView,
+    PhaseView,
+    RunState,
+    Status,
+)
+from dspex.runs.standing import CUT_SHORT, endpoint, paused, reopened, resumed, steered
 
-Status = Literal[
-    "starting", "running", "paused", "stopping", "stopped", "cancelled", "finished", "failed", "lost"
-]
-ENDED: frozenset[Status] = frozenset({"stopped", "cancelled", "finished", "failed", "lost"})
+__all__ = [
+    "CANCELLED", "COLUMNS", "CUT_SHORT", "ENDED", "LOG_LENGTH", "BestPoint", "CandidateView", "EndpointView",
+    "ModelView", "PhaseView", "RunState", "Status", "apply", "fold",
+]  # fmt: skip
+
 LOG_LENGTH = 200
-CUT_SHORT = "the run ended first"
+COLUMNS = 60
+"""Examples that the picture of examples by candidates shows."""
+STARTS_WITH = (
+    "run", "name", "work", "method", "metric", "models", "practice", "budget_usd", "limits", "origin", "seed",
+    "sizes", "planned",
+)  # fmt: skip
 CANCELLED = "cancelled"
 """The error of a call that nobody needed any more: no fault of the model."""
-NOTEWORTHY = (
-    RunStart, RunPaused, RunResumed, RunStopping, RunEnd, PhaseStart, CandidateProposed, CandidateEvaluated,
-    CandidateDropped, BestChanged, LMRetry, BudgetWarned, BudgetReached, Log,
-)  # fmt: skip
-"""Kinds the event log shows; `LMRetry` and failed examples are counted elsewhere too."""
-
-
-class CandidateView(msgspec.Struct, kw_only=True):
-    """One candidate as the table and the chart show it; `mean` is of the examples scored so far."""
-
-    id: str
-    origin: str = ""
-    what: str = ""
-    instructions: dict[str, str] = {}
-    demos: dict[str, int] = {}
-    program: str = ""
-    baseline: bool = False
-    state: Literal["proposed", "running", "scored", "dropped"] = "proposed"
-    full: bool = True
-    mean: float | None = None
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
-    failed: int = 0
-    total: int | None = None
-    """Examples its running evaluation will see."""
-    sum: float = 0.0
-    """Sum of the scores so far."""
-    cost: float = 0.0
-    calls: int = 0
-    """LM calls of the whole run when it was scored: its place on the chart."""
-    spent: float = 0.0
-    """Dollars of the whole run when it was scored."""
-    at: float = 0.0
-    """Time when it was scored."""
-    reason: str = ""
-
-
-class BestPoint(msgspec.Struct, kw_only=True):
-    """A corner of the best-so-far line."""
-
-    candidate: str
-    mean: float
-    calls: int
-    spent: float
-    at: float
-
-
-class ModelView(msgspec.Struct, kw_only=True):
-    """What one model did in one role."""
-
-    model: str
-    role: LMRole
-    calls: int = 0
-    cached: int = 0
-    failed: int = 0
-    retried: int = 0
-    in_flight: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: float = 0.0
-    unpriced: int = 0
-    """Calls whose price is not known."""
-
-
-class PhaseView(msgspec.Struct, kw_only=True):
-    """One part of the method and how far it is."""
-
-    name: str
-    k: int = 0
-    total: int | None = None
-    state: Literal["running", "done"] = "running"
-
-
-class RunState(msgspec.Struct, kw_only=True):
-    """The whole picture of a run after event `seq`."""
-
-    run: str = ""
-    seq: int = 0
-    name: str = ""
-    work: RunKind = "optimize"
-    method: str = ""
-    metric: str = ""
-    models: list[str] = []
-    practice: bool = False
-    budget_usd: float | None = None
-    seed: int = 0
-    sizes: dict[str, int] = {}
-    planned: int | None = None
-    status: Status = "starting"
-    reason: str = ""
-    started: float = 0.0
-    updated: float = 0.0
-    ended: float | None = None
-    candidates: list[CandidateView] = []
-    baseline: str = ""
-    best: str = ""
-    line: list[BestPoint] = []
-    lm: list[ModelView] = []
-    phases: list[PhaseView] = []
-    examples: int = 0
-    """Examples scored or failed so far."""
-    errors: int = 0
-    """Examples that failed."""
-    log: list[AnyEvent] = []
-    """The last noteworthy events, oldest first."""
-
-    @property
-    def calls(self) -> int:
-        """LM calls so far, cached ones too."""
-        return sum(m.calls for m in self.lm)
-
-    @property
-    def cost(self) -> float:
-        """Dollars so far."""
-        return sum(m.cost for m in self.lm)
-
-    @property
-    def over(self) -> bool:
-        """Whether the run has ended."""
-        return self.status in ENDED
-
-    def candidate(self, id: str) -> CandidateView | None:
-        """Return the candidate with this id, or None."""
-        return next((c for c in reversed(self.candidates) if c.id == id), None)
+LIMITED = "rate_limit"
+NOTEWORTHY: frozenset[type[Event]] = frozenset({
+    RunStart, RunPaused, RunResumed, RunReopened, RunSteered, RunStopping, RunEnd, PhaseStart, CandidateProposed,
+    CandidateEvaluated, CandidateDropped, BestChanged, LMRetry, BreakerChanged, BudgetWarned, BudgetReached, Log,
+})  # fmt: skip
+"""Kinds the event log shows, beside limits that fall; `LMRetry` and failed examples are counted elsewhere too."""
+TENTHS = "0123456789a"
 
 
 def fold(events: Iterable[AnyEvent], state: RunState | None = None) -> RunState:
@@ -193,48 +94,53 @@ def apply(state: RunState, event: AnyEvent) -> None:
     if event.seq <= state.seq:
         return  # seen before, or of a kind for live listeners only, which no run numbers
     state.seq = event.seq
+    if isinstance(event, RunReopened):
+        state.idle += max(0.0, event.time - state.updated)
     state.updated = max(state.updated, event.time)
-    _apply(state, event)
-    if isinstance(event, NOTEWORTHY):
-        state.log.append(event)
-        del state.log[:-LOG_LENGTH]
+    kind = type(event)
+    rule = RULES.get(kind)
+    if rule is not None:
+        rule(state, event)
+    if kind in NOTEWORTHY or (isinstance(event, LimitChanged) and event.limit < event.before):
+        _note(state, event)
 
 
-def _apply(state: RunState, event: Event) -> None:
-    match event:
-        case LMStart() | LMEnd() | LMRetry():
-            _lm(state, event)
-        case ExampleScored():
-            _example(state, event)
-        case RunStart() | RunPaused() | RunResumed() | RunStopping() | RunEnd():
-            _life(state, event)
-        case PhaseStart() | PhaseEnd() | OptimizationStep():
-            _phase(state, event)
-        case _:
-            _candidate(state, event)
+def _note(state: RunState, event: AnyEvent) -> None:
+    last = state.log[-1] if state.log else None
+    # A provider that is down would push all else out of the log; each retry is counted with its model anyway.
+    if isinstance(event, LMRetry) and isinstance(last, LMRetry) and _alike(event, last):
+        state.log[-1] = event
+        return
+    state.log.append(event)
+    del state.log[:-LOG_LENGTH]
 
 
-def _life(state: RunState, event: RunStart | RunPaused | RunResumed | RunStopping | RunEnd) -> None:
+def _alike(one: LMRetry, other: LMRetry) -> bool:
+    return (one.model, one.role, one.error) == (other.model, other.role, other.error)
+
+
+def _life(state: RunState, event: RunStart | RunStopping | RunEnd) -> None:
     match event:
         case RunStart():
-            for field in ("run", "name", "work", "method", "metric", "models", "practice", "budget_usd"):
+            for field in STARTS_WITH:
                 setattr(state, field, getattr(event, field))
-            state.seed, state.sizes, state.planned = event.seed, event.sizes, event.planned
             state.started, state.status = event.time, "running"
-        case RunPaused():
-            state.status = "paused"
-        case RunResumed():
-            state.status = "running"
         case RunStopping():
             state.status = "stopping"
+            state.holds, state.frozen = {}, []
         case RunEnd():
-            state.status, state.reason, state.ended = event.state, event.reason, event.time
-            state.best = event.best or state.best
-            for model in state.lm:
-                model.in_flight = 0
-            for candidate in state.candidates:
-                if candidate.state == "running":
-                    candidate.state, candidate.reason = "dropped", CUT_SHORT
+            _ended(state, event)
+
+
+def _ended(state: RunState, event: RunEnd) -> None:
+    state.status, state.reason, state.ended = event.state, event.reason, event.time
+    state.holds, state.frozen = {}, []
+    state.best = event.best or state.best
+    for model in state.lm:
+        model.in_flight = 0
+    for candidate in state.candidates:
+        if candidate.state == "running":
+            candidate.state, candidate.reason = "dropped", CUT_SHORT
 
 
 def _phase(state: RunState, event: PhaseStart | PhaseEnd | OptimizationStep) -> None:
@@ -256,7 +162,7 @@ def _candidate(state: RunState, event: Event) -> None:
         state.candidates.append(
             CandidateView(
                 id=event.candidate, origin=event.origin, what=event.what, instructions=event.instructions,
-                demos=event.demos, program=event.program, baseline=event.baseline,
+                demos=event.demos, program=event.program, baseline=event.baseline, by=event.by,
             )
         )  # fmt: skip
         if event.baseline:
@@ -278,15 +184,10 @@ def _candidate(state: RunState, event: Event) -> None:
             seen.state, seen.reason = "dropped", event.reason
         case BestChanged():
             state.best = event.candidate
-            state.line.append(
-                BestPoint(
-                    candidate=event.candidate,
-                    mean=event.mean,
-                    calls=seen.calls,
-                    spent=seen.spent,
-                    at=event.time,
-                )
+            corner = BestPoint(
+                candidate=event.candidate, mean=event.mean, calls=seen.calls, spent=seen.spent, at=event.time
             )
+            state.line.append(corner)
 
 
 def _example(state: RunState, event: ExampleScored) -> None:
@@ -295,6 +196,7 @@ def _example(state: RunState, event: ExampleScored) -> None:
     seen = state.candidate(event.candidate)
     if seen is None:
         return
+    _cell(state, seen, event)
     seen.cost += event.cost
     if event.score is None:
         seen.failed += 1
@@ -304,22 +206,73 @@ def _example(state: RunState, event: ExampleScored) -> None:
     seen.mean = seen.sum / seen.n
 
 
-def _lm(state: RunState, event: LMStart | LMEnd | LMRetry) -> None:
-    model = next((m for m in state.lm if m.model == event.model and m.role == event.role), None)
-    if model is None:
-        model = ModelView(model=event.model, role=event.role)
-        state.lm.append(model)
-    match event:
-        case LMStart():
-            model.in_flight += 1
-        case LMRetry():
-            model.retried += 1
-        case LMEnd():
-            model.calls += 1
-            model.cached += event.cached
-            model.failed += event.error not in ("", CANCELLED)
-            model.in_flight = max(0, model.in_flight - (not event.cached))
-            model.prompt_tokens += event.prompt_tokens
-            model.completion_tokens += event.completion_tokens
-            model.cost += event.cost
-            model.unpriced += not event.priced
+def _cell(state: RunState, seen: CandidateView, event: ExampleScored) -> None:
+    column = state.columns.get(event.example)
+    if column is None:
+        column = len(state.columns)
+        if column >= COLUMNS:
+            return
+        state.columns = {**state.columns, event.example: column}
+    letter = "x" if event.score is None else TENTHS[_tenths(event.score)]
+    cells = seen.cells
+    seen.cells = cells.ljust(column, ".")[:column] + letter + cells[column + 1 :]
+
+
+def _tenths(score: float) -> int:
+    # Put so that a score that is no number counts as none in both languages.
+    return 10 if score >= 1 else math.floor(score * 10 + 0.5) if score > 0 else 0
+
+
+def _model(state: RunState, event: LMStart | LMEnd | LMRetry) -> ModelView:
+    for model in state.lm:
+        if model.model == event.model and model.role == event.role:
+            return model
+    model = ModelView(model=event.model, role=event.role)
+    state.lm.append(model)
+    return model
+
+
+def _called(state: RunState, event: LMStart) -> None:
+    _model(state, event).in_flight += 1
+
+
+def _retried(state: RunState, event: LMRetry) -> None:
+    model = _model(state, event)
+    model.retried += 1
+    model.limited += event.error == LIMITED
+
+
+def _answered(state: RunState, event: LMEnd) -> None:
+    model = _model(state, event)
+    model.calls += 1
+    if event.cached:
+        model.cached += 1
+    else:
+        model.in_flight = max(0, model.in_flight - 1)
+    if event.error:
+        model.failed += event.error != CANCELLED
+    elif not event.cached:
+        counted(model.latency, event.seconds)
+    model.prompt_tokens += event.prompt_tokens
+    model.completion_tokens += event.completion_tokens
+    model.cost += event.cost
+    model.unpriced += not event.priced
+
+
+RULES: dict[type[Event], Callable[[RunState, Any], None]] = {
+    LMStart: _called,
+    LMEnd: _answered,
+    LMRetry: _retried,
+    ExampleScored: _example,
+    **dict.fromkeys((RunStart, RunStopping, RunEnd), _life),
+    RunPaused: paused,
+    RunResumed: resumed,
+    RunReopened: reopened,
+    **dict.fromkeys((PhaseStart, PhaseEnd, OptimizationStep), _phase),
+    **dict.fromkeys((LimitChanged, BreakerChanged), endpoint),
+    RunSteered: steered,
+    **dict.fromkeys(
+        (CandidateProposed, EvaluateStart, CandidateEvaluated, CandidateDropped, BestChanged), _candidate
+    ),
+}
+"""What each kind does to the state; looked up by type, since a long run folds thousands of events a second."""

@@ -29,8 +29,8 @@ def headline(state: RunState) -> str:
         'Run r3 · LabeledFewShot on triage: running, no score yet'
     """
     what = f"Run {state.run} · {state.method} on {state.name}: {state.status}"
-    if state.reason:
-        what += f" ({state.reason})"
+    if why := state.reason or (held(state) if state.status == "paused" else ""):
+        what += f" ({why})"
     best = state.candidate(state.best)
     if best is None or best.mean is None:
         running = next((c for c in reversed(state.candidates) if c.mean is not None), None)
@@ -45,6 +45,16 @@ def headline(state: RunState) -> str:
         gain = f" (+{score_text(best.mean - base.mean)})" if best.mean >= base.mean else ""
     count = len(state.candidates)
     return f"{what}, best {score_text(best.mean)}{gain}, {count} candidate{'s' if count != 1 else ''}"
+
+
+def held(state: RunState) -> str:
+    """Return why a paused run is held, as far as anybody said; `dspex_widgets/health.py` adds for how long.
+
+    Example:
+        >>> held(RunState(status="paused", holds={"user": "", "provider openai": "openai does not answer (503)"}))
+        'openai does not answer (503)'
+    """
+    return "; ".join(dict.fromkeys(why for why in state.holds.values() if why))
 
 
 def _failed(count: int) -> str:

@@ -51,8 +51,8 @@ const live = async (journal, name, upto, shift) => {
   const script = `<script type="module">
     const { default: widget } = await import(URL.createObjectURL(new Blob([document.getElementById("w").textContent], { type: "text/javascript" })));
     const state = JSON.parse(document.getElementById("s").textContent);
-    if (${shift} && state.started) { const by = Date.now() / 1000 - state.updated; for (const at of ["started", "updated"]) state[at] += by; for (const c of [...state.candidates, ...state.line]) if (c.at) c.at += by; }
-    const model = { get: (n) => (n === "run" ? "r12" : JSON.stringify(state)), on() {}, off() {}, send: (m) => console.log(JSON.stringify(m)) };
+    if (${shift} && state.started) { const by = Date.now() / 1000 - state.updated; for (const at of ["started", "updated"]) state[at] += by; for (const e of state.endpoints) if (e.until) e.until += by; for (const c of [...state.candidates, ...state.line]) if (c.at) c.at += by; }
+    const model = { get: (n) => (n === "run" ? "r12" : n === "steered" ? true : JSON.stringify(state)), on() {}, off() {}, send: (m) => console.log(JSON.stringify(m)) };
     widget.initialize({ model });
     widget.render({ model, el: document.getElementById("el") });
   </script>`;
@@ -63,4 +63,5 @@ const live = async (journal, name, upto, shift) => {
 for (const [journal, name, upto] of [
   ["rich", "start", 0.003], ["rich", "early", 0.03], ["rich", "middle", 0.6], ["rich", "late", 0.97],
   ["evaluate", "evaluate", 0.5], ["stopped", "paused", 0.56], ["stopped", "stopping", 0.99], ["empty", "empty", 0],
+  ["outage", "outage", 1], ["recovered", "probing", 0.58], ["recovered", "recovered", 1], ["steered", "steered", 0.7],
 ]) await live(journal, name, upto, true);

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dspex.errors import UsageError
 from dspex_widgets.controls import Controls
-from dspex_widgets.protocol import Failure, Message, ReportReady
+from dspex_widgets.protocol import Done, Failure, Message, ReportReady
 
 VERBS = ["pause", "resume", "stop", "cancel"]
 
@@ -27,6 +27,20 @@ class Steered:
     def __getattr__(self, verb: str):
         assert verb in VERBS, f"a button called `{verb}`"
         return lambda by: self.calls.append((verb, by))
+
+
+class Steerable:
+    """Notes what is called, with all its arguments."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[object, ...]] = []
+
+    def __getattr__(self, verb: str):
+        def call(*args: object, **options: object) -> str:
+            self.calls.append((verb, *args, options))
+            return "c9"
+
+        return call
 
 
 class Heard:
@@ -128,11 +142,77 @@ def test_refusal_is_said_to_the_browser():
     assert heard.posted == [Failure(text="Run r1 is over: it cannot pause from here.")]
 
 
+@pytest.mark.parametrize(
+    ("asked", "call"),
+    [
+        ({"op": "pause", "now": True}, ("pause", {"now": True})),
+        ({"op": "reset"}, ("reset", {})),
+        ({"op": "pin", "candidate": "c1"}, ("pin", "c1", {})),
+        ({"op": "pin", "candidate": "c1", "pinned": False}, ("pin", "c1", {"pinned": False})),
+        ({"op": "drop", "candidate": "c1", "reason": "too long"}, ("drop", "c1", {"reason": "too long"})),
+        ({"op": "budget", "caps": {"usd": 5, "calls": 100.0}}, ("budget", {"usd": 5.0, "calls": 100})),
+        ({"op": "concurrency", "n": 8}, ("concurrency", 8, {})),
+        (
+            {"op": "evaluate", "predictor": "p", "instruction": " mine "},
+            ("evaluate", {"instruction": " mine ", "predictor": "p"}),
+        ),
+        (
+            {"op": "evaluate", "candidate": "c3", "instruction": "mine"},
+            ("evaluate", {"instruction": "mine", "predictor": "", "origin": "c3"}),
+        ),
+    ],
+)
+def test_steering_is_one_method_with_its_arguments(asked: dict, call: tuple):
+    """What a button came with reaches the run's method as it was given, and the browser hears that it is done."""
+    run, heard = Steerable(), Heard()
+    Controls(run, heard).hear(asked)
+    *args, options = call
+    assert run.calls == [(*args, {**options, "by": "button"})]
+    said = "Your instruction joins the race as c9." if asked["op"] == "evaluate" else ""
+    assert heard.posted == ([] if asked["op"] == "pause" else [Done(op=asked["op"], text=said)])
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"op": "pin"}, "No candidate was named to pin: choose one in the table."),
+        ({"op": "drop", "reason": "x"}, "No candidate was named to drop: choose one in the table."),
+        ({"op": "evaluate", "instruction": " \n "}, "There is no instruction to evaluate: write one first."),
+        ({"op": "budget"}, "No cap was given: name one, such as 5.00 dollars."),
+        ({"op": "concurrency"}, "At least one example must be scored at once."),
+    ],
+)
+def test_steering_without_its_arguments_is_answered(asked: dict, said: str):
+    """A button that lacks something reaches no method and says what it lacks."""
+    run, heard = Steerable(), Heard()
+    Controls(run, heard).hear(asked)
+    assert (run.calls, heard.posted) == ([], [Failure(text=said)])
+
+
+def test_method_that_is_missing_is_one_readable_line():
+    """A run of an older version answers with words."""
+    heard = Heard()
+    Controls(object(), heard).hear({"op": "pin", "candidate": "c1"})
+    [failure] = heard.posted
+    assert failure.text == "This run cannot `pin`: its dspex is older than the widget. Install one version."
+
+
+def test_what_a_method_raises_is_answered():
+    """An error that is not ours ends in the browser, not in the kernel's log."""
+
+    class Broken:
+        def reset(self, by: str) -> None:
+            raise RuntimeError("odd")
+
+    heard = Heard()
+    Controls(Broken(), heard).hear({"op": "reset"})
+    assert heard.posted == [Failure(text="RuntimeError: odd")]
+
+
+names = st.text(max_size=4).filter(lambda name: name not in {"n", "now", "caps"})
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(VERBS),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4) | st.just("op"), inner, max_size=3)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names | st.just("op"), inner, max_size=3),
     max_leaves=6,
 )
 

@@ -79,7 +79,7 @@ def test_help_is_given_wherever_it_is_asked_for(line: str):
             "optimise p",
             (
                 "`%dspex` has no `optimise`. Did you mean `optimize`? It has: lm, eval, optimize, runs, show, wait, "
-                "pause, resume, stop, cancel, cost, report, help."
+                "pause, resume, stop, cancel, cost, cache, report, help."
             ),
         ),
         (

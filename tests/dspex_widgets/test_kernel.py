@@ -96,6 +96,31 @@ def test_run_of_the_past_is_shown_frozen(notebook: Notebook):
     assert again["text/plain"] == bundle["text/plain"]
 
 
+ELSEWHERE = WORK + "run = begin()\nprint(run.id, flush=True)\ninput()\ngo.set()\nrun.wait()"
+OTHER = f"""
+import subprocess, sys, dspex
+code = {ELSEWHERE!r}
+other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+watched = dspex.runs.open(other.stdout.readline().strip())
+watched
+"""
+
+
+def test_run_of_another_kernel_is_watched_live_and_has_no_buttons(notebook: Notebook):
+    """A run that goes on elsewhere is shown as it grows; what could steer it is not there; its end is frozen."""
+    heard = notebook.run(OTHER)
+    [bundle] = displays(heard)
+    comm = bundle[WIDGET]["model_id"]
+    opened = next(m for m in heard if m["msg_type"] == "comm_open" and m["content"]["comm_id"] == comm)
+    assert opened["content"]["data"]["state"]["steered"] is False
+    notebook.say(comm, {"op": "stop"})
+    answer = notebook.until(lambda m: any(c["t"] == "e" for c in customs([m], comm)))
+    assert "another kernel" in customs([answer], comm)[0]["text"]
+    notebook.run("other.communicate('\\n')")
+    ended = notebook.until(lambda m: m["msg_type"] == "update_display_data")["content"]["data"]
+    assert ended[MIME]["status"] == "finished"
+
+
 def test_unloaded_extension_shows_runs_no_more(notebook: Notebook):
     """After `%unload_ext` a run is its line of text; after `%load_ext` it is shown again, once."""
     notebook.run("run = begin(held=False)\nrun.wait()")

@@ -416,7 +416,7 @@ BAD = {
         "optimise program",
         (
             "UsageError: `%dspex` has no `optimise`. Did you mean `optimize`? It has: lm, eval, optimize, runs, show, "
-            "wait, pause, resume, stop, cancel, cost, report, help."
+            "wait, pause, resume, stop, cancel, cost, cache, report, help."
         ),
     ),
     "help for what is not there": ("help evl", None),

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from dspex.errors import UsageError
 from dspex.events.event import CandidateEvaluated, Log
 from dspex.runs.state import RunState, fold
 from dspex_widgets import protocol
@@ -85,7 +86,24 @@ def test_words_that_are_no_operation_are_none(content: object) -> None:
     assert protocol.decode_op({"op": content, "more": 1}) is None
 
 
-@pytest.mark.parametrize("op", ["pause", "resume", "stop", "cancel", "report", "snapshot", "closed"])
+@pytest.mark.parametrize("op", get_args(protocol.OpName))
 def test_known_operations_are_understood(op: str) -> None:
     """Each word a button sends is known, also with fields of a newer front end."""
-    assert protocol.decode_op({"op": op, "since": 4}) == op
+    said = protocol.decode_op({"op": op, "since": 4})
+    assert said is not None
+    assert said.op == op
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"candidate": 3}, {"candidate": "x" * 2_000}, {"now": "yes"}, {"n": -1}, {"n": 1.5}, {"n": 10**9},
+        {"caps": {"usd": 0}}, {"caps": {"usd": -1.0}}, {"caps": {"euro": 1.0}}, {"caps": {"usd": None}},
+        {"caps": [1]}, {"instruction": "x" * 300_000}, {"predictor": None},
+    ],
+)  # fmt: skip
+def test_known_words_with_odd_values_are_refused_in_one_line(more: dict[str, object]) -> None:
+    """What a known word came with is held to its type, and the answer says which word it was."""
+    with pytest.raises(UsageError, match="`budget` came with something else") as caught:
+        protocol.decode_op({"op": "budget", **more})
+    assert "\n" not in str(caught.value)

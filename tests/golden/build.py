@@ -8,15 +8,16 @@ Whoever changes the fold runs it, reads the difference, and changes the other la
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 import msgspec
+from making import BASE, BETTER, HOSTILE, JOURNALS, Journal, a_baseline, a_start
+from steered import STEERED
 
 from dspex.events.event import (
     AnyEvent,
     BestChanged,
+    BreakerChanged,
     BudgetReached,
     BudgetWarned,
     CandidateDropped,
@@ -27,7 +28,6 @@ from dspex.events.event import (
     ExampleScored,
     LMEnd,
     LMRetry,
-    LMRole,
     LMStart,
     Log,
     OptimizationStep,
@@ -36,131 +36,12 @@ from dspex.events.event import (
     RunEnd,
     RunPaused,
     RunResumed,
-    RunStart,
     RunStopping,
 )
+from dspex.runs.latency import bucket_of, middle_of
 from dspex.runs.state import fold
-
-JOURNALS = Path(__file__).parent / "journals"
-BEGIN = 1_760_080_360.0
-BASE = "Classify the support ticket. Return the category."
-BETTER = (
-    "Read the whole ticket, then decide which single team can resolve it. Return exactly one of billing, "
-    "account, bug, feature. A login that fails after a payment problem is billing; an error message with "
-    "steps is a bug even when the customer asks for a refund."
-)
-HOSTILE = (
-    '<img src=x onerror="alert(1)"></script><script>alert(2)</script> \u202eevil\u202c '
-    'na\u00efve \u4f60\u597d \U0001f9d1\u200d\U0001f680 `code` "quotes" \\ back\\slash & &amp; {{braces}} '
-    "\x00\x1b[31m\ttab\nline"
-)
-
-
-class Journal:
-    """Events in the making: numbers them and lets time pass."""
-
-    def __init__(self, run: str, seed: int = 0) -> None:
-        self.run = run
-        self.events: list[AnyEvent] = []
-        self.time = BEGIN
-        self.model = "openai/gpt-4o-mini"
-        self.calls = 0
-        self.spent = 0.0
-        self.chance = random.Random(seed)
-
-    def emit(self, *events: AnyEvent, wait: float = 0.25) -> None:
-        """Add events, `wait` seconds apart."""
-        for event in events:
-            self.time = round(self.time + wait, 3)
-            place = {"seq": len(self.events) + 1, "time": self.time, "run": self.run}
-            self.events.append(msgspec.structs.replace(event, **place))
-
-    def call(self, model: str = "", role: LMRole = "task", cached: bool = False, error: str = "") -> float:
-        """Add one LM call; gives its cost."""
-        model = model or self.model
-        tokens = self.chance.randint(700, 1300), self.chance.randint(12, 90)
-        rate = 12.0 if role == "proposal" else 1.0
-        cost = 0.0 if cached or error else round((tokens[0] * 0.15 + tokens[1] * 0.6) * 4e-6 * rate, 6)
-        if not cached:
-            self.emit(LMStart(model=model, role=role), wait=0.01)
-        self.calls += 1
-        self.spent = round(self.spent + cost, 6)
-        self.emit(
-            LMEnd(
-                model=model, role=role, cached=cached, cost=cost, error=error,
-                prompt_tokens=0 if error else tokens[0], completion_tokens=0 if error else tokens[1],
-                seconds=0.0 if cached else 0.8,
-            ),
-            wait=0.02 if cached else 0.15,
-        )  # fmt: skip
-        return cost
-
-    def score(
-        self,
-        candidate: str,
-        right: float,
-        n: int,
-        *,
-        full: bool = True,
-        fails: Sequence[int] = (),
-        cached: float = 0.0,
-        until: int | None = None,
-    ) -> float:
-        """Score a candidate on `n` examples, `right` of them 1.0; stops silently after `until`."""
-        self.emit(EvaluateStart(candidate=candidate, total=n, full=full))
-        scores: list[float] = []
-        cost = 0.0
-        for index in range(n if until is None else until):
-            example = f"t{index + 1:03d}"
-            if index in fails:
-                self.call(error="timeout")
-                self.emit(ExampleScored(candidate=candidate, example=example, error="LMTimeoutError"))
-                continue
-            paid = self.call(cached=self.chance.random() < cached)
-            cost += paid
-            scores.append(float((index * 7 + 3) % n < right * n))
-            self.emit(
-                ExampleScored(candidate=candidate, example=example, score=scores[-1], cost=paid), wait=0.01
-            )
-        mean = sum(scores) / len(scores) if scores else 0.0
-        if until is None:
-            self._scored(candidate, mean, len(scores), len(fails), full, round(cost, 6))
-        return mean
-
-    def _scored(self, candidate: str, mean: float, n: int, failed: int, full: bool, cost: float) -> None:
-        half = 1.96 * (mean * (1 - mean) / max(1, n)) ** 0.5
-        low, high = round(max(0.0, mean - half), 4), round(min(1.0, mean + half), 4)
-        self.emit(
-            EvaluateEnd(candidate=candidate, done=n, failed=failed),
-            CandidateEvaluated(
-                candidate=candidate, mean=mean, low=low, high=high, n=n, failed=failed, full=full,
-                calls=self.calls, cost=cost, spent=self.spent,
-            ),
-        )  # fmt: skip
-
-    def write(self, name: str, events: Iterable[AnyEvent] | None = None) -> None:
-        """Write the journal and its state."""
-        kept = list(self.events if events is None else events)
-        lines = b"".join(msgspec.json.encode(event) + b"\n" for event in kept)
-        JOURNALS.joinpath(f"{name}.jsonl").write_bytes(lines)
-        state = msgspec.json.format(msgspec.json.encode(fold(kept)), indent=1)
-        JOURNALS.joinpath(f"{name}.state.json").write_bytes(state + b"\n")
-
-
-def a_start(**changes: object) -> RunStart:
-    """Give a usual first event."""
-    usual = RunStart(
-        name="triage", work="optimize", method="BootstrapFewShot", metric="exact(team)", seed=7, code="0.1.0",
-        models=["openai/gpt-4o-mini"], sizes={"train": 60, "val": 24},
-    )  # fmt: skip
-    return msgspec.structs.replace(usual, **changes)
-
-
-def a_baseline() -> CandidateProposed:
-    """Give the program as it was handed in."""
-    return CandidateProposed(
-        candidate="base", instructions={"classify": BASE}, demos={"classify": 0}, program="p0", baseline=True
-    )
+from dspex_widgets.health import held, models
+from dspex_widgets.heat import heat
 
 
 def finished() -> Journal:
@@ -341,7 +222,50 @@ MADE: dict[str, Callable[[], Journal]] = {
     "evaluate": evaluation,
     "hostile": hostile,
     "rich": rich,
+    **STEERED,
 }
+
+
+TURNS = (BreakerChanged, RunPaused, RunResumed)
+"""After each of these other words are shown."""
+
+
+def shown(name: str, events: list[AnyEvent], upto: int) -> dict[str, object]:
+    """Give what a person is shown of a part of a journal: both languages say it in these words."""
+    state = fold(events[:upto])
+    drawn = heat(state)
+    return {
+        "journal": name,
+        "upto": upto,
+        "held": held(state),
+        "models": [
+            {
+                "name": row.name, "in_flight": row.in_flight, "waiting": row.waiting, "latency": row.latency,
+                "errors": row.errors, "breaker": row.breaker, "tone": row.tone,
+            }
+            for row in models(state)
+        ],
+        "heat": None if drawn is None else {"caption": drawn.caption, "lines": drawn.lines},
+    }  # fmt: skip
+
+
+def write_shown() -> None:
+    """Write what is shown of each journal, in parts and whole."""
+    cases = []
+    for path in sorted(JOURNALS.glob("*.jsonl")):
+        events = [msgspec.json.decode(line, type=AnyEvent) for line in path.read_bytes().splitlines()]
+        turns = [k for k, event in enumerate(events, 1) if isinstance(event, TURNS)]
+        cuts = dict.fromkeys([*(round(share * len(events)) for share in (0.35, 0.6, 0.9, 1.0)), *turns])
+        cases += [shown(path.stem, events, cut) for cut in cuts]
+    lines = ",\n".join(msgspec.json.encode(case).decode() for case in cases)
+    JOURNALS.with_name("shown.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+def write_latency() -> None:
+    """Write calls' seconds, the bucket each falls into, and that bucket's middle."""
+    seconds = [*(k / 4000 for k in range(0, 160, 3)), *(1.37**k / 100 for k in range(45)), -1.0, 1e300]
+    rows = [[each, bucket_of(each), middle_of(bucket_of(each))] for each in seconds]
+    JOURNALS.with_name("latency.json").write_bytes(msgspec.json.encode(rows) + b"\n")
 
 
 def main() -> None:
@@ -351,6 +275,8 @@ def main() -> None:
         make().write(name)
     Journal("").write("empty")
     Journal("r1").write("duplicates", doubled())
+    write_shown()
+    write_latency()
 
 
 if __name__ == "__main__":

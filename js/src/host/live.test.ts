@@ -9,9 +9,10 @@ class FakeModel implements Model {
   readonly sent: string[] = [];
   readonly listeners = new Map<string, Set<(content: unknown) => void>>();
   snapshot: unknown = "";
+  steered: unknown = true;
 
-  get(name: "snapshot" | "run"): unknown {
-    return name === "run" ? "r2" : this.snapshot;
+  get(name: "snapshot" | "run" | "steered"): unknown {
+    return name === "run" ? "r2" : name === "steered" ? this.steered : this.snapshot;
   }
 
   on(event: string, listener: (content: unknown) => void): void {
@@ -109,6 +110,16 @@ describe("a widget", () => {
     await settled();
     el.firstElementChild?.shadowRoot?.querySelector<HTMLButtonElement>('button[aria-label="Stop & keep best"]')?.click();
     expect(model.sent).toEqual(["snapshot", "stop"]);
+  });
+
+  test("of another kernel's run can be watched and has no button", async () => {
+    const [model, el] = [new FakeModel(), place()];
+    model.steered = false;
+    widget.initialize({ model });
+    widget.render({ model, el });
+    model.tell("msg:custom", { t: "d", from: 1, to: 1, ev: LINES.slice(0, 1) });
+    await settled();
+    expect([pill(el), el.firstElementChild?.shadowRoot?.querySelectorAll(".buttons button").length]).toEqual(["running", 0]);
   });
 
   test.each(["signal", "returned function"])("lets go of its model by %s", (how) => {

@@ -3,16 +3,16 @@
 import { createStore } from "../store/store.ts";
 import type { Store } from "../store/store.ts";
 import { EMPTY, parseState } from "../wire/decode.ts";
-import type { OpName } from "../wire/types.ts";
+import type { Op } from "../wire/types.ts";
 import { isOver } from "../store/select.ts";
 import { mount } from "./mount.tsx";
 
 /** The part of anywidget's model that is used. */
 export interface Model {
-  get(name: "snapshot" | "run"): unknown;
+  get(name: "snapshot" | "run" | "steered"): unknown;
   on(event: string, listener: (content: unknown) => void): void;
   off(event: string, listener: (content: unknown) => void): void;
-  send(content: { readonly op: OpName }): void;
+  send(content: Op): void;
 }
 
 interface Initialize {
@@ -37,7 +37,7 @@ const follow = (model: Model): Followed => {
   if (known !== undefined) return known;
   const run = model.get("run");
   const initial = parseState(model.get("snapshot")) ?? { ...EMPTY, run: typeof run === "string" ? run : "" };
-  const store = createStore(initial, (op) => model.send({ op }));
+  const store = createStore(initial, (op) => model.send(op));
   const onSnapshot = (): void => store.restore(model.get("snapshot"));
   model.on("msg:custom", store.receive);
   model.on("change:snapshot", onSnapshot);
@@ -80,7 +80,7 @@ const initialize = ({ model, signal }: Initialize): (() => void) => once(follow(
 const render = ({ model, el, signal }: Render): (() => void) => {
   const it = follow(model);
   it.views += 1;
-  const unmount = mount(el, it.store, { steered: true });
+  const unmount = mount(el, it.store, { steered: model.get("steered") !== false, live: true });
   return once(() => {
     unmount();
     it.views -= 1;

@@ -10,15 +10,17 @@ import { RunView } from "../views/run.tsx";
 interface Options {
   /** Whether the run can be steered from here. */
   readonly steered: boolean;
+  /** Whether more of it may come. */
+  readonly live: boolean;
 }
 
-const Live = ({ store, steered }: { readonly store: Store; readonly steered: boolean }): JSX.Element => {
+const Live = ({ store, steered, live }: Options & { readonly store: Store }): JSX.Element => {
   const { run, pending, notice } = useShown(store);
-  return <RunView run={run} controls={steered ? { pending, notice, press: store.press } : null} />;
+  return <RunView run={run} live={live} controls={steered ? { pending, notice, press: store.press } : null} />;
 };
 
 /** Draws what `store` shows into `element`, until the returned function is called. */
-export const mount = (element: HTMLElement, store: Store, { steered }: Options): (() => void) => {
+export const mount = (element: HTMLElement, store: Store, options: Options): (() => void) => {
   const host = document.createElement("div");
   // JupyterLab binds single keys of its command mode on the page: without this, a key pressed on a button of
   // ours would also run a notebook command.
@@ -29,7 +31,7 @@ export const mount = (element: HTMLElement, store: Store, { steered }: Options):
   const body = document.createElement("div");
   root.append(style, body);
   element.append(host);
-  render(<Live store={store} steered={steered} />, body);
+  render(<Live store={store} {...options} />, body);
   return () => {
     render(null, body);
     host.remove();

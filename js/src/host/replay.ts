@@ -15,7 +15,7 @@ export const replay = (page: Document): number => {
     if (state === null) continue;
     const place = page.createElement("div");
     script.before(place);
-    mount(place, createStore(state, () => undefined), { steered: false });
+    mount(place, createStore(state, () => undefined), { steered: false, live: false });
     const fallback = place.previousElementSibling;
     if (fallback?.hasAttribute("data-dspex-fallback")) fallback.remove();
     drawn += 1;

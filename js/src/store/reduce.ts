@@ -4,13 +4,19 @@
 import type { RunEvent, State } from "../wire/decode.ts";
 import { BLANK_CandidateView, BLANK_ModelView, BLANK_PhaseView } from "../wire/types.ts";
 import type { BestPoint, CandidateView, ModelView, PhaseView } from "../wire/types.ts";
+import { counted } from "./latency.ts";
+import { own } from "./select.ts";
+import { endpoint, paused, reopened, resumed, steered } from "./steer.ts";
 
 const LOG_LENGTH = 200;
+const COLUMNS = 60;
 const CUT_SHORT = "the run ended first";
+const LIMITED = "rate_limit";
 const CANCELLED = "cancelled"; // a call that nobody needed any more: no fault of the model
 const NOTEWORTHY: ReadonlySet<RunEvent["kind"]> = new Set([
-  "run_start", "run_paused", "run_resumed", "run_stopping", "run_end", "phase_start", "candidate_proposed",
-  "candidate_evaluated", "candidate_dropped", "best_changed", "lm_retry", "budget_warned", "budget_reached", "log",
+  "run_start", "run_paused", "run_resumed", "run_reopened", "run_steered", "run_stopping", "run_end", "phase_start",
+  "candidate_proposed", "candidate_evaluated", "candidate_dropped", "best_changed", "lm_retry", "breaker_changed",
+  "budget_warned", "budget_reached", "log",
 ]);
 
 type Of<K extends RunEvent["kind"]> = Extract<RunEvent, { kind: K }>;
@@ -21,23 +27,40 @@ export const fold = (events: readonly RunEvent[], state: State): State => events
 /** Takes one event into the state; an event already taken is left aside. */
 export const reduce = (state: State, event: RunEvent): State => {
   if (event.seq <= state.seq) return state;
-  const next = step({ ...state, seq: event.seq, updated: Math.max(state.updated, event.time) }, event);
-  return NOTEWORTHY.has(event.kind) ? { ...next, log: [...next.log, event].slice(-LOG_LENGTH) } : next;
+  const idle = event.kind === "run_reopened" ? state.idle + Math.max(0, event.time - state.updated) : state.idle;
+  const next = step({ ...state, seq: event.seq, updated: Math.max(state.updated, event.time), idle }, event);
+  return isNoteworthy(event) ? { ...next, log: noted(next.log, event) } : next;
+};
+
+const isNoteworthy = (event: RunEvent): boolean =>
+  NOTEWORTHY.has(event.kind) || (event.kind === "limit_changed" && event.limit < event.before);
+
+/* A provider that is down would push all else out of the log; each retry is counted with its model anyway. */
+const noted = (log: State["log"], event: RunEvent): State["log"] => {
+  const last = log.at(-1);
+  const again =
+    event.kind === "lm_retry" && last?.kind === "lm_retry" &&
+    event.model === last.model && event.role === last.role && event.error === last.error;
+  return [...(again ? log.slice(0, -1) : log), event].slice(-LOG_LENGTH);
 };
 
 const step = (state: State, event: RunEvent): State => {
   switch (event.kind) {
-    case "run_start": {
-      const { run, name, work, method, metric, models, practice, budget_usd, seed, sizes, planned } = event;
-      const start = { run, name, work, method, metric, models, practice, budget_usd, seed, sizes, planned };
-      return { ...state, ...start, started: event.time, status: "running" };
-    }
+    case "run_start":
+      return begun(state, event);
     case "run_paused":
-      return { ...state, status: "paused" };
+      return paused(state, event);
     case "run_resumed":
-      return { ...state, status: "running" };
+      return resumed(state, event);
+    case "run_reopened":
+      return reopened(state, CUT_SHORT);
+    case "run_steered":
+      return steered(state, event);
+    case "limit_changed":
+    case "breaker_changed":
+      return endpoint(state, event);
     case "run_stopping":
-      return { ...state, status: "stopping" };
+      return { ...state, status: "stopping", holds: {}, frozen: [] };
     case "run_end":
       return ended(state, event);
     case "phase_start":
@@ -61,7 +84,10 @@ const step = (state: State, event: RunEvent): State => {
     case "lm_start":
       return model(state, event, (seen) => ({ in_flight: seen.in_flight + 1 }));
     case "lm_retry":
-      return model(state, event, (seen) => ({ retried: seen.retried + 1 }));
+      return model(state, event, (seen) => ({
+        retried: seen.retried + 1,
+        limited: seen.limited + (event.error === LIMITED ? 1 : 0),
+      }));
     case "lm_end":
       return model(state, event, called(event));
     case "evaluate_end":
@@ -87,11 +113,19 @@ const replaceLast = <T>(items: readonly T[], is: (item: T) => boolean, change: (
   return at < 0 ? items : items.map((item, index) => (index === at ? change(item) : item));
 };
 
+const begun = (state: State, event: Of<"run_start">): State => {
+  const { run, name, work, method, metric, models, practice, budget_usd, limits, origin, seed, sizes, planned } = event;
+  const start = { run, name, work, method, metric, models, practice, budget_usd, limits, origin, seed, sizes, planned };
+  return { ...state, ...start, started: event.time, status: "running" };
+};
+
 const ended = (state: State, event: Of<"run_end">): State => ({
   ...state,
   status: event.state,
   reason: event.reason,
   ended: event.time,
+  holds: {},
+  frozen: [],
   best: event.best || state.best,
   lm: state.lm.map((seen) => ({ ...seen, in_flight: 0 })),
   candidates: state.candidates.map((seen) =>
@@ -116,8 +150,8 @@ const candidate = (state: State, id: string, change: Change): State => ({
 });
 
 const proposed = (state: State, event: Of<"candidate_proposed">): State => {
-  const { candidate: id, origin, what, instructions, demos, program, baseline } = event;
-  const seen: CandidateView = { ...BLANK_CandidateView, id, origin, what, instructions, demos, program, baseline };
+  const { candidate: id, origin, what, instructions, demos, program, baseline, by } = event;
+  const seen: CandidateView = { ...BLANK_CandidateView, id, origin, what, instructions, demos, program, baseline, by };
   return {
     ...state,
     candidates: [...state.candidates, seen],
@@ -144,13 +178,29 @@ const best = (state: State, event: Of<"best_changed">): State => {
 const example = (state: State, event: Of<"example_scored">): State => {
   const { score } = event;
   const counted = { ...state, examples: state.examples + 1, errors: state.errors + (score === null ? 1 : 0) };
-  return candidate(counted, event.candidate, (seen) => {
+  if (!state.candidates.some((c) => c.id === event.candidate)) return counted;
+  const columns = placed(state.columns, event.example);
+  const column = own(columns, event.example);
+  return candidate({ ...counted, columns }, event.candidate, (seen) => {
+    const cells = column === undefined ? seen.cells : marked(seen.cells, column, score);
     const cost = seen.cost + event.cost;
-    if (score === null) return { cost, failed: seen.failed + 1 };
+    if (score === null) return { cells, cost, failed: seen.failed + 1 };
     const [n, sum] = [seen.n + 1, seen.sum + score];
-    return { cost, n, sum, mean: sum / n };
+    return { cells, cost, n, sum, mean: sum / n };
   });
 };
+
+const placed = (columns: State["columns"], name: string): State["columns"] => {
+  const places = Object.keys(columns).length;
+  return places >= COLUMNS || own(columns, name) !== undefined ? columns : { ...columns, [name]: places };
+};
+
+const marked = (cells: string, column: number, score: number | null): string => {
+  const letter = score === null ? "x" : tenths(score).toString(16);
+  return cells.padEnd(column, ".").slice(0, column) + letter + cells.slice(column + 1);
+};
+
+const tenths = (score: number): number => (score >= 1 ? 10 : score > 0 ? Math.floor(score * 10 + 0.5) : 0);
 
 const model = (
   state: State,
@@ -172,4 +222,5 @@ const called = (event: Of<"lm_end">) => (seen: ModelView): Partial<ModelView> =>
   completion_tokens: seen.completion_tokens + event.completion_tokens,
   cost: seen.cost + event.cost,
   unpriced: seen.unpriced + (event.priced ? 0 : 1),
+  latency: event.cached || event.error ? seen.latency : counted(seen.latency, event.seconds),
 });

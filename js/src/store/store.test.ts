@@ -15,7 +15,7 @@ let sent: OpName[];
 let store: Store;
 beforeEach(() => {
   sent = [];
-  store = createStore(EMPTY, (op) => sent.push(op));
+  store = createStore(EMPTY, ({ op }) => sent.push(op));
 });
 
 describe("deltas", () => {
@@ -54,6 +54,31 @@ describe("deltas", () => {
     store.receive({ t: "s", seq: 1010, state: { ...EMPTY, seq: 1010 } });
     expect(store.get().run.seq).toBe(1010);
     expect(sent).toContain("snapshot");
+  });
+});
+
+describe("buttons that change the course", () => {
+  test("send what belongs to them and wait for the kernel's word", () => {
+    const asked: unknown[] = [];
+    store = createStore(EMPTY, (request) => asked.push(request));
+    store.press("pin", { candidate: "c1" });
+    store.press("pin", { candidate: "c2" });
+    store.press("budget", { caps: { usd: 5 } });
+    expect(asked).toEqual([{ op: "pin", candidate: "c1" }, { op: "budget", caps: { usd: 5 } }]);
+    store.receive({ t: "k", op: "pin", text: "" });
+    expect([store.get().pending, store.get().notice]).toEqual([["budget"], null]);
+    store.receive({ t: "k", op: "budget", text: "done" });
+    expect([store.get().pending, store.get().notice]).toEqual([[], { tone: "info", text: "done" }]);
+  });
+
+  test("do not take a status for their answer, nor a hold for nothing", () => {
+    store.receive(delta(1, 10));
+    store.press("evaluate", { instruction: "x" });
+    store.press("pause");
+    store.receive({ t: "s", seq: 10, state: store.get().run });
+    expect(store.get().pending).toEqual(["evaluate", "pause"]);
+    store.receive({ t: "d", from: 11, to: 11, ev: [{ kind: "run_paused", seq: 11 }] });
+    expect(store.get().pending).toEqual(["evaluate"]);
   });
 });
 

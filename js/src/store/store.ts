@@ -3,11 +3,14 @@
  * from there. It never guesses the run's status; a pending request is kept beside the state, not in it. */
 import { decodeMessage, parseState } from "../wire/decode.ts";
 import type { Incoming, State } from "../wire/decode.ts";
-import type { OpName } from "../wire/types.ts";
+import type { Op, OpName } from "../wire/types.ts";
 import { fold } from "./reduce.ts";
 
 /** What a button may ask for. */
 export type Asked = Exclude<OpName, "snapshot" | "closed">;
+
+/** Asks for something, with what belongs to it. */
+export type Press = (op: Asked, more?: Omit<Op, "op">) => void;
 
 /** A line for the person: an answer of the kernel, or that there is none. */
 export interface Notice {
@@ -32,9 +35,12 @@ export interface Store {
   readonly restore: (json: unknown) => void;
   /** Asks for the whole state, as after a gap. */
   readonly catchUp: () => void;
-  /** Sends what a button asks for and remembers that it waits. */
-  readonly press: (op: Asked) => void;
+  /** Sends what a button asks for, with what belongs to it, and remembers that it waits. */
+  readonly press: Press;
 }
+
+/* What a button of a run's life changes: its status, who holds it, and whether calls are held, too. */
+const standing = (run: State): string => JSON.stringify([run.status, Object.keys(run.holds), run.frozen]);
 
 type Delta = Extract<Incoming, { t: "d" }>;
 
@@ -43,8 +49,11 @@ type Delta = Extract<Incoming, { t: "d" }>;
 const HELD = 100;
 const PATIENCE = 20;
 
+/* What the run's own status answers; of all else the kernel says when it is done. */
+const LIFE: ReadonlySet<Asked> = new Set(["pause", "resume", "stop", "cancel"]);
+
 /** Makes a store that starts from `initial` and asks through `send`. */
-export const createStore = (initial: State, send: (op: OpName) => void): Store => {
+export const createStore = (initial: State, send: (op: Op) => void): Store => {
   let shown: Shown = { run: initial, pending: [], notice: null };
   let held: Delta[] = [];
   const listeners = new Set<() => void>();
@@ -54,9 +63,9 @@ export const createStore = (initial: State, send: (op: OpName) => void): Store =
     for (const listener of [...listeners]) listener();
   };
 
-  const ask = (op: OpName): void => {
+  const ask = (op: OpName, more: Omit<Op, "op"> = {}): void => {
     try {
-      send(op);
+      send({ op, ...more });
     } catch {
       // The notebook's connection throws when its kernel is gone: that is news for the person, not a fault here.
       const text = "The kernel cannot be reached, so nothing was asked of it.";
@@ -65,8 +74,7 @@ export const createStore = (initial: State, send: (op: OpName) => void): Store =
   };
 
   const adopt = (run: State): void => {
-    const moved = run.status !== shown.run.status;
-    show(moved ? { run, pending: shown.pending.filter((op) => op === "report") } : { run });
+    show(standing(run) !== standing(shown.run) ? { run, pending: shown.pending.filter((op) => !LIFE.has(op)) } : { run });
   };
 
   const delta = (batch: Delta): void => {
@@ -105,6 +113,10 @@ export const createStore = (initial: State, send: (op: OpName) => void): Store =
           const pending = shown.pending.filter((op) => op !== "report");
           return show({ pending, notice: { tone: "info", text: `Report written to ${message.path}` } });
         }
+        case "k": {
+          const pending = shown.pending.filter((op) => op !== message.op);
+          return show({ pending, notice: message.text ? { tone: "info", text: message.text } : shown.notice });
+        }
         case "e":
           return show({ pending: [], notice: { tone: "error", text: message.text } });
         default:
@@ -116,10 +128,10 @@ export const createStore = (initial: State, send: (op: OpName) => void): Store =
       if (state !== null) snapshot(state);
     },
     catchUp: () => ask("snapshot"),
-    press: (op) => {
+    press: (op, more) => {
       if (shown.pending.includes(op)) return;
       show({ pending: [...shown.pending, op], notice: null });
-      ask(op);
+      ask(op, more);
     },
   };
 };

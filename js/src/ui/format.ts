@@ -47,6 +47,14 @@ export const duration = (seconds: number): string => {
   return minutes > 0 ? `${minutes} m ${String(rest).padStart(2, "0")} s` : `${rest} s`;
 };
 
+/** Two waits in one unit, given in milliseconds: 45 / 310 ms, 0.8 / 2.1 s; a dash where nothing was waited for. */
+export const latency = (p50: number | null, p95: number | null): string => {
+  if (p50 === null || p95 === null) return "–";
+  if (p95 < 1000) return `${p50} / ${p95} ms`;
+  const digits = p95 < 100_000 ? 1 : 0;
+  return `${grouped(floorTo(p50 / 1000, digits))} / ${grouped(floorTo(p95 / 1000, digits))} s`;
+};
+
 /** Local time of day of an epoch second: 07:12:41. */
 export const clock = (seconds: number): string => {
   const at = new Date(seconds * 1000);

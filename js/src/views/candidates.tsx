@@ -1,19 +1,26 @@
 /* The table of candidates, best first. A row's id is a button, so that the keyboard reaches it too; the table
- * scrolls inside its own card, and keeps room for its first rows so that nothing below jumps. */
+ * scrolls inside its own card, and keeps room for its first rows so that nothing below jumps. What can be done with
+ * a candidate opens inside its row: a menu over the card would be cut off by the scroll. */
 import type { JSX } from "preact";
+import { useState } from "preact/hooks";
 import { inPercent, isOver, ranked } from "../store/select.ts";
 import { count, halfWidth, money, score } from "../ui/format.ts";
 import type { State } from "../wire/decode.ts";
 import type { CandidateView } from "../wire/types.ts";
+import type { Controls } from "./header.tsx";
 
 interface Props {
   readonly run: State;
   readonly selected: string;
   readonly onSelect: (id: string) => void;
+  /** Absent where nothing can be steered. */
+  readonly controls: Controls | null;
 }
 
 /** Draws the card with the table. */
-export const Candidates = ({ run, selected, onSelect }: Props): JSX.Element => {
+export const Candidates = ({ run, selected, onSelect, controls }: Props): JSX.Element => {
+  const [menu, setMenu] = useState("");
+  const steer = run.work === "evaluate" ? null : controls;
   const percent = inPercent(run);
   const top = Math.max(0, ...run.candidates.map((c) => c.mean ?? 0));
   return (
@@ -30,6 +37,7 @@ export const Candidates = ({ run, selected, onSelect }: Props): JSX.Element => {
               <th scope="col" class="what">what</th>
               <th scope="col" class="from">from</th>
               <th scope="col" class="num">cost</th>
+              {steer && <th scope="col" class="more"><span class="hidden">actions</span></th>}
             </tr>
           </thead>
           <tbody>
@@ -42,6 +50,9 @@ export const Candidates = ({ run, selected, onSelect }: Props): JSX.Element => {
                 top={top}
                 on={c.id === selected}
                 onSelect={onSelect}
+                controls={steer}
+                open={steer !== null && c.id === menu}
+                onMenu={(open) => setMenu(open ? c.id : "")}
               />
             ))}
           </tbody>
@@ -61,9 +72,12 @@ interface RowProps {
   readonly top: number;
   readonly on: boolean;
   readonly onSelect: (id: string) => void;
+  readonly controls: Controls | null;
+  readonly open: boolean;
+  readonly onMenu: (open: boolean) => void;
 }
 
-const Row = ({ run, c, percent, top, on, onSelect }: RowProps): JSX.Element => {
+const Row = ({ run, c, percent, top, on, onSelect, controls, open, onMenu }: RowProps): JSX.Element => {
   const best = c.id === run.best;
   return (
     <tr class={`${c.state}${on ? " on" : ""}`} onClick={() => onSelect(c.id)} title={hint(c, isOver(run))}>
@@ -81,12 +95,60 @@ const Row = ({ run, c, percent, top, on, onSelect }: RowProps): JSX.Element => {
       </td>
       <td class="num dim">{spread(c, percent)}</td>
       <td class="num dim">{seen(c)}</td>
-      <td class="what"><span>{c.what || (c.baseline ? "as given" : "")}</span></td>
-      <td class="from dim"><span>{c.origin || "—"}</span></td>
-      <td class="num">{c.cost > 0 || c.mean !== null ? money(c.cost) : ""}</td>
+      {open && controls && <Menu c={c} controls={controls} onClose={() => onMenu(false)} />}
+      {!open && (
+        <>
+          <td class="what"><span>{c.pinned && <i class="pin">pinned</i>}{whatOf(c)}</span></td>
+          <td class="from dim"><span>{c.origin || "—"}</span></td>
+          <td class="num">{c.cost > 0 || c.mean !== null ? money(c.cost) : ""}</td>
+          {controls && (
+            <td class="more">
+              <button type="button" class="plain" aria-label={`What to do with ${c.id}`} aria-expanded={false} onClick={alone(() => onMenu(true))}>
+                ⋯
+              </button>
+            </td>
+          )}
+        </>
+      )}
     </tr>
   );
 };
+
+/* A click on a button of the row must not choose the row, too. */
+const alone = (act: () => void) => (event: Event): void => {
+  event.stopPropagation();
+  act();
+};
+
+interface MenuProps {
+  readonly c: CandidateView;
+  readonly controls: Controls;
+  readonly onClose: () => void;
+}
+
+const Menu = ({ c, controls: { pending, press }, onClose }: MenuProps): JSX.Element => {
+  const ask = (op: "pin" | "drop", more: { readonly pinned?: boolean } = {}): (() => void) => () => {
+    press(op, { candidate: c.id, ...more });
+    onClose();
+  };
+  const pin = c.pinned === "" ? ask("pin") : ask("pin", { pinned: false });
+  return (
+    <td class="menu" colSpan={4} onKeyDown={(event) => event.key === "Escape" && onClose()}>
+      <span>
+        <button type="button" class="button small" disabled={pending.includes("pin")} onClick={alone(pin)}>
+          {c.pinned === "" ? "Pin" : "Unpin"}
+        </button>
+        <button type="button" class="button small" disabled={c.state === "dropped" || pending.includes("drop")} onClick={alone(ask("drop"))}>
+          Drop
+        </button>
+        <button type="button" class="button small" aria-label="Close" onClick={alone(onClose)}>×</button>
+      </span>
+    </td>
+  );
+};
+
+const whatOf = (c: CandidateView): string =>
+  [c.what || (c.baseline ? "as given" : ""), c.by && !c.what.includes(`by ${c.by}`) && `by ${c.by}`].filter(Boolean).join(" · ");
 
 const Bar = ({ share }: { readonly share: number }): JSX.Element => (
   <i class="bar" aria-hidden="true"><i style={{ width: `${Math.min(100, Math.max(0, share * 100))}%` }} /></i>
@@ -107,4 +169,6 @@ const hint = (c: CandidateView, over: boolean): string =>
     c.state === "running" ? (over ? "was being scored when the run ended" : "is being scored") : "",
     c.state === "dropped" ? `dropped${c.reason ? `: ${c.reason}` : ""}` : "",
     c.failed > 0 ? `${count(c.failed)} failed` : "",
+    c.by ? `written by ${c.by}` : "",
+    c.pinned ? `pinned by ${c.pinned}` : "",
   ].filter(Boolean).join("\n");

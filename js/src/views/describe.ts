@@ -1,13 +1,15 @@
 /* One sentence for each kind of event, as plain text. dspex_widgets/views.py says the same in Python;
  * tests/golden/describe holds both to it. Free text is shortened, since a model or a user wrote it. */
-import { money, plural, score, tokens } from "../ui/format.ts";
+import { count, duration, money, plural, score, tokens } from "../ui/format.ts";
 import type { RunEvent } from "../wire/decode.ts";
 
 const LONGEST = 200;
+const USER = "user"; // the hold of a person
 
 type Of<K extends RunEvent["kind"]> = Extract<RunEvent, { kind: K }>;
 type OfCandidate = Extract<RunEvent, { candidate: string }>;
 type OfCall = Extract<RunEvent, { model: string } | { module: string }>;
+type Kind = Of<"budget_reached">["what"];
 
 /** Says what happened; `percent` decides how scores look, by default their own size does. */
 export const describe = (event: RunEvent, percent?: boolean): string => {
@@ -17,9 +19,13 @@ export const describe = (event: RunEvent, percent?: boolean): string => {
     case "run_start":
       return started(event);
     case "run_paused":
-      return `paused by ${short(event.by)}`;
+      return paused(event);
     case "run_resumed":
-      return `resumed by ${short(event.by)}`;
+      return event.hold === USER ? `resumed by ${short(event.by)}` : `no longer held by ${short(event.hold)}`;
+    case "run_reopened":
+      return `${short(event.by)} went on with the run in another kernel`;
+    case "run_steered":
+      return `${short(event.by)}: ${short(event.text || event.verb)}`;
     case "run_stopping":
       return `${event.how === "stop" ? "stopping, the best is kept" : "cancelling"}; asked by ${short(event.by)}`;
     case "run_end":
@@ -30,10 +36,12 @@ export const describe = (event: RunEvent, percent?: boolean): string => {
       return `phase ${short(event.name)} done`;
     case "optimization_step":
       return `${short(event.phase)}: step ${event.k}${event.of === null ? "" : ` of ${event.of}`}`;
-    case "budget_warned":
-      return `${Math.floor(event.share * 100 + 0.5)}% of the budget: ${money(event.spent)} of ${money(event.cap)} spent`;
+    case "budget_warned": {
+      const part = Math.floor(event.share * 100 + 0.5);
+      return `${part}% of the budget: ${bare(event.spent, event.what)} of ${amount(event.cap, event.what)} ${used(event.what)}`;
+    }
     case "budget_reached":
-      return `budget of ${money(event.cap)} reached, ${money(event.spent)} spent`;
+      return `budget of ${amount(event.cap, event.what)} reached, ${bare(event.spent, event.what)} ${used(event.what)}`;
     case "log":
       return `${event.level === "info" ? "" : `${event.level}: `}${short(event.text)}`;
     case "unknown":
@@ -54,12 +62,26 @@ const started = (event: Of<"run_start">): string =>
   (event.budget_usd === null ? "" : `, budget ${money(event.budget_usd)}`) +
   (event.practice ? ", practice model with simulated prices" : "");
 
+const paused = ({ hold, by, now, reason }: Of<"run_paused">): string => {
+  if (hold !== USER && reason) return `paused: ${short(reason)}`;
+  return `paused by ${short(by)}${now ? ", calls in flight are held, too" : ""}${after(": ", reason)}`;
+};
+
+/** So much of a budget, with its unit: $2.00, 92 k tokens, 1,000 calls, 10 m 00 s. */
+export const amount = (value: number, what: Kind): string =>
+  what === "tokens" ? `${tokens(value)} tokens` : what === "calls" ? plural(value, "call") : bare(value, what);
+
+const bare = (value: number, what: Kind): string =>
+  what === "usd" ? money(value) : what === "tokens" ? tokens(value) : what === "calls" ? count(value) : duration(value);
+
+const used = (what: Kind): string => (what === "usd" ? "spent" : "used");
+
 const ofCandidate = (event: OfCandidate, percent?: boolean): string => {
   const id = short(event.candidate);
   switch (event.kind) {
     case "candidate_proposed":
       if (event.baseline) return `${id} is the program as given`;
-      return `${id} proposed${after(" from ", event.origin)}${after(": ", event.what)}`;
+      return `${id} proposed${after(" by ", event.by)}${after(" from ", event.origin)}${after(": ", event.what)}`;
     case "evaluate_start":
       return `${id} is being scored${event.total === null ? "" : ` on ${plural(event.total, "example")}`}`;
     case "example_scored":
@@ -91,7 +113,13 @@ const ofCall = (event: OfCall): string => {
     case "module_start":
       return `${who} called`;
     case "lm_retry":
-      return `${who}: ${short(event.error)}, trying again in ${(Math.floor(event.wait * 10 + 0.5) / 10).toFixed(1)} s`;
+      return `${who}: ${short(event.error)}, trying again in ${wait(event.wait)}`;
+    case "limit_changed": {
+      const change = event.before > 0 ? `${count(event.before)} → ${count(event.limit)}` : count(event.limit);
+      return `${who}${after(" at ", event.endpoint)}: ${change} calls at once${after(", ", event.reason)}`;
+    }
+    case "breaker_changed":
+      return `${who}${after(" at ", event.endpoint)} ${breaker(event)}`;
     case "lm_end": {
       if (event.error) return `${who} failed: ${short(event.error)}`;
       const spent = event.priced ? money(event.cost) : "price unknown";
@@ -102,6 +130,15 @@ const ofCall = (event: OfCall): string => {
       return event.error ? `${who} raised ${short(event.error)}` : `${who} returned`;
   }
 };
+
+const breaker = (event: Of<"breaker_changed">): string => {
+  if (event.state === "half_open") return "is tried again with one call";
+  if (event.state === "closed") return `is asked again${after(": ", event.reason)}`;
+  const again = event.wait > 0 ? `tried again in ${wait(event.wait)}` : "it waits for a person";
+  return `is not asked for now${after(": ", event.reason)}; ${again}`;
+};
+
+const wait = (seconds: number): string => `${(Math.floor(seconds * 10 + 0.5) / 10).toFixed(1)} s`;
 
 const after = (lead: string, text: string): string => (text ? `${lead}${short(text)}` : "");
 const failed = (n: number): string => (n > 0 ? `, ${n} failed` : "");

@@ -38,6 +38,8 @@ const facts = (run: State, c: CandidateView): readonly (readonly [string, string
     ["candidate", c.baseline ? `${c.id}, the baseline` : c.id],
     ["state", `${stateOf(c, isOver(run))}${c.reason ? `: ${c.reason}` : ""}`],
     ["made from", c.origin && c.origin],
+    ["written by", c.by],
+    ["pinned by", c.pinned],
     ["how", c.what],
     ["score", c.mean !== null && score(c.mean, percent)],
     ["95% interval", sure && `${score(c.low ?? 0, percent)} to ${score(c.high ?? 0, percent)}`],

@@ -7,14 +7,23 @@ import { plural } from "../ui/format.ts";
 import type { State } from "../wire/decode.ts";
 import type { CandidateView } from "../wire/types.ts";
 import { diffWords } from "./diff.ts";
+import { Draft } from "./draft.tsx";
+import type { Controls } from "./header.tsx";
+
+/** What a person began to write, by candidate and predictor. */
+export type Drafts = ReadonlyMap<string, string>;
 
 interface Props {
   readonly run: State;
   readonly candidate: CandidateView | null;
+  /** Absent where no instruction can be tried. */
+  readonly controls: Controls | null;
+  readonly drafts: Drafts;
+  readonly onDrafts: (change: (drafts: Drafts) => Drafts) => void;
 }
 
 /** Draws the tab's panel. */
-export const Instruction = ({ run, candidate }: Props): JSX.Element => {
+export const Instruction = ({ run, candidate, controls, drafts, onDrafts }: Props): JSX.Element => {
   if (candidate === null) {
     return <p class="empty">The best candidate's instruction appears here, marked against the baseline.</p>;
   }
@@ -33,10 +42,18 @@ export const Instruction = ({ run, candidate }: Props): JSX.Element => {
           now={own(texts, name) ?? ""}
           before={base === null || base.id === candidate.id ? null : (own(base.instructions, name) ?? "")}
           demos={own(candidate.demos, name) ?? 0}
+          controls={controls}
+          draft={drafts.get(`${candidate.id}\n${name}`) ?? null}
+          onDraft={(text) => onDrafts((all) => changed(all, `${candidate.id}\n${name}`, text))}
         />
       ))}
     </>
   );
+};
+
+const changed = (drafts: Drafts, key: string, text: string | null): Drafts => {
+  const kept = [...drafts].filter(([other]) => other !== key);
+  return new Map(text === null ? kept : [...kept, [key, text]]);
 };
 
 interface PredictorProps {
@@ -45,21 +62,34 @@ interface PredictorProps {
   readonly now: string;
   readonly before: string | null;
   readonly demos: number;
+  readonly controls: Controls | null;
+  readonly draft: string | null;
+  readonly onDraft: (text: string | null) => void;
 }
 
-const Predictor = ({ name, who, now, before, demos }: PredictorProps): JSX.Element => {
+const Predictor = ({ name, who, now, before, demos, controls, draft, onDraft }: PredictorProps): JSX.Element => {
   const same = before === now ? ", same words as the baseline" : " against the baseline";
   const against = before === null ? who : `${who}${same}`;
   return (
     <div class="predictor">
       <div class="title">
-        <b>{name}</b>
-        <span class="dim">{against}</span>
-        <span class="dim demos">{demos === 0 ? "no demonstrations" : plural(demos, "demonstration")}</span>
+        <span class="names">
+          <b>{name}</b>
+          <span class="dim">{against}</span>
+          <span class="dim demos">{demos === 0 ? "no demonstrations" : plural(demos, "demonstration")}</span>
+        </span>
+        {controls && draft === null && (
+          <button type="button" class="button small" aria-label={`Edit & evaluate ${name}`} onClick={() => onDraft(now)}>
+            Edit & evaluate
+          </button>
+        )}
       </div>
-      <div class="text" tabindex={0} role="group" aria-label={`Instruction of ${name}`}>
-        {now === "" && !before ? <span class="dim">no instruction</span> : <Diff before={before} now={now} />}
-      </div>
+      {controls && draft !== null && <Draft candidate={who} predictor={name} text={draft} from={now} controls={controls} onDraft={onDraft} />}
+      {(controls === null || draft === null) && (
+        <div class="text" tabindex={0} role="group" aria-label={`Instruction of ${name}`}>
+          {now === "" && !before ? <span class="dim">no instruction</span> : <Diff before={before} now={now} />}
+        </div>
+      )}
     </div>
   );
 };

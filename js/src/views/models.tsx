@@ -1,64 +1,111 @@
-/* What each language model did, by role: calls, what failed, what it cost. */
+/* What each language model did, by role, and how it is: calls in flight of those it takes, how long answers took,
+ * what went wrong, what it cost, and whether it is asked at all. */
 import type { JSX } from "preact";
+import { healthOf, listed, troubles } from "../store/health.ts";
+import { quantile } from "../store/latency.ts";
 import { isOver } from "../store/select.ts";
-import { count, money, share, tokens } from "../ui/format.ts";
+import { Ask, whole } from "../ui/ask.tsx";
+import { count, latency, money, share, tokens } from "../ui/format.ts";
+import { useNow } from "../ui/hooks.ts";
 import type { State } from "../wire/decode.ts";
 import type { ModelView } from "../wire/types.ts";
+import { short } from "./describe.ts";
+import type { Controls } from "./header.tsx";
 
-const ROLES: Readonly<Record<ModelView["role"], string>> = { task: "", proposal: " (proposals)", judge: " (judge)" };
+/** What a role adds to a model's name. */
+export const ROLES: Readonly<Record<ModelView["role"], string>> = {
+  task: "", proposal: " (proposals)", judge: " (judge)", embedding: " (embeddings)", retrieval: " (retrieval)",
+};
+
+interface Props {
+  readonly run: State;
+  readonly controls: Controls | null;
+  readonly live: boolean;
+}
 
 /** Draws the card with the table. */
-export const Models = ({ run }: { readonly run: State }): JSX.Element => (
-  <section class="card models">
-    <h2>Language models</h2>
-    <div class="scroll">
-      <table aria-label="Language models">
-        <thead>
-          <tr>
-            <th scope="col" class="what">model</th>
-            {!isOver(run) && <th scope="col" class="num">in flight</th>}
-            <th scope="col" class="num">calls</th>
-            <th scope="col" class="num cached">cached</th>
-            <th scope="col">errors</th>
-            <th scope="col" class="num tokens">tokens</th>
-            <th scope="col" class="num">$</th>
-          </tr>
-        </thead>
-        <tbody>
-          {run.lm.map((model) => <Row key={`${model.role} ${model.model}`} model={model} over={isOver(run)} />)}
-          {run.lm.length === 0 && (
-            <tr class="none">
-              <td colspan={7} class="dim">{waiting(run.models)}</td>
+export const Models = ({ run, controls, live }: Props): JSX.Element => {
+  const restless = run.endpoints.some((it) => it.state !== "closed");
+  const now = useNow(live && restless);
+  const models = listed(run);
+  return (
+    <section class="card models">
+      <div class="head">
+        <h2>Language models</h2>
+        {controls && <AtOnce run={run} controls={controls} />}
+      </div>
+      <div class="scroll">
+        <table aria-label="Language models">
+          <thead>
+            <tr>
+              <th scope="col" class="what">model</th>
+              {!isOver(run) && <th scope="col" class="num">in flight</th>}
+              <th scope="col" class="num">calls</th>
+              <th scope="col" class="num cached">cached</th>
+              <th scope="col" class="num">p50 / p95</th>
+              <th scope="col" class="errors">errors</th>
+              <th scope="col" class="num tokens">tokens</th>
+              <th scope="col" class="num">$</th>
+              {run.endpoints.length > 0 && <th scope="col" class="breaker">breaker</th>}
             </tr>
-          )}
-        </tbody>
-      </table>
-    </div>
-  </section>
+          </thead>
+          <tbody>
+            {models.map((model) => (
+              <Row key={`${model.role} ${model.model}`} run={run} model={model} now={live ? now : run.updated} />
+            ))}
+            {models.length === 0 && (
+              <tr class="none">
+                <td colspan={8} class="dim">{waiting(run.models)}</td>
+              </tr>
+            )}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+};
+
+const AtOnce = ({ run, controls }: { readonly run: State; readonly controls: Controls }): JSX.Element => (
+  <Ask
+    name="Examples at once"
+    label={run.concurrency === null ? "examples at once: auto" : `examples at once: ${count(run.concurrency)}`}
+    before="examples at once:"
+    usual={run.concurrency === null ? "" : String(run.concurrency)}
+    pending={controls.pending.includes("concurrency")}
+    read={whole}
+    onGive={(n) => controls.press("concurrency", { n })}
+  />
 );
 
 const waiting = (models: readonly string[]): string =>
   models.length > 0 ? `${models.join(", ")}: not called yet.` : "No model has been called yet.";
 
-const Row = ({ model, over }: { readonly model: ModelView; readonly over: boolean }): JSX.Element => (
-  <tr>
-    <th scope="row" class="what"><span>{model.model}{ROLES[model.role]}</span></th>
-    {!over && <td class="num">{count(model.in_flight)}</td>}
-    <td class="num">{count(model.calls)}</td>
-    <td class="num cached">{share(model.cached, model.calls)}</td>
-    <td>{troubles(model)}</td>
-    <td class="num tokens">{tokens(model.prompt_tokens + model.completion_tokens)}</td>
-    <td class="num">
-      {model.unpriced > 0 && model.cost === 0 ? <span class="warn">unknown</span> : money(model.cost)}
-    </td>
-  </tr>
-);
+interface RowProps {
+  readonly run: State;
+  readonly model: ModelView;
+  readonly now: number;
+}
 
-const troubles = (model: ModelView): JSX.Element => {
-  const parts = [
-    ...(model.failed > 0 ? [`${count(model.failed)} failed`] : []),
-    ...(model.retried > 0 ? [`${count(model.retried)} retried`] : []),
-  ];
-  if (parts.length === 0) return <span class="dim">none</span>;
-  return <span class={model.failed > 0 ? "bad" : "warn"}>{parts.join(", ")}</span>;
+const Row = ({ run, model, now }: RowProps): JSX.Element => {
+  const { inFlight, waiting, breaker, tone } = healthOf(run, model, now);
+  const errors = troubles(model);
+  const queue = waiting > 0 ? `${count(waiting)} more wait until one of these is answered` : undefined;
+  return (
+    <tr>
+      <th scope="row" class="what">
+        <span>{short(model.model)}{ROLES[model.role]}</span>
+        {breaker && <small class={`breaker ${tone}`}>{breaker}</small>}
+      </th>
+      {!isOver(run) && <td class={waiting > 0 ? "num warn" : "num"} title={queue}>{inFlight}</td>}
+      <td class="num">{count(model.calls)}</td>
+      <td class="num cached">{share(model.cached, model.calls)}</td>
+      <td class="num">{latency(quantile(model.latency, 0.5), quantile(model.latency, 0.95))}</td>
+      <td class={`errors ${errors === "" ? "dim" : model.failed > 0 ? "bad" : "warn"}`}>{errors || "none"}</td>
+      <td class="num tokens">{tokens(model.prompt_tokens + model.completion_tokens)}</td>
+      <td class="num">
+        {model.unpriced > 0 && model.cost === 0 ? <span class="warn">unknown</span> : money(model.cost)}
+      </td>
+      {run.endpoints.length > 0 && <td class="breaker"><span class={`breaker ${tone}`}>{breaker}</span></td>}
+    </tr>
+  );
 };

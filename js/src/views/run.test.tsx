@@ -70,7 +70,7 @@ describe("buttons", () => {
   test.each([
     ["starting", ["Pause", "Stop & keep best", "Cancel", "Report"]],
     ["running", ["Pause", "Stop & keep best", "Cancel", "Report"]],
-    ["paused", ["Resume", "Stop & keep best", "Cancel", "Report"]],
+    ["paused", ["Resume", "Hold calls, too", "Stop & keep best", "Cancel", "Report"]],
     ["stopping", ["Stop & keep best", "Cancel", "Report"]],
     ["stopped", ["Report"]],
     ["cancelled", ["Report"]],

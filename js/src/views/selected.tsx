@@ -4,7 +4,9 @@ import { useRef, useState } from "preact/hooks";
 import type { State } from "../wire/decode.ts";
 import type { CandidateView } from "../wire/types.ts";
 import { Details } from "./details.tsx";
+import type { Controls } from "./header.tsx";
 import { Instruction } from "./instruction.tsx";
+import type { Drafts } from "./instruction.tsx";
 
 const TABS = ["Instruction", "Details"] as const;
 type TabName = (typeof TABS)[number];
@@ -14,10 +16,16 @@ interface Props {
   readonly candidate: CandidateView | null;
   /** Goes back to the best, where the person chose another. */
   readonly onBest: (() => void) | null;
+  /** Stays with this candidate whatever leads. */
+  readonly onStay: () => void;
+  /** Absent where no instruction can be tried. */
+  readonly controls: Controls | null;
 }
 
 /** Draws the card. */
-export const Selected = ({ run, candidate, onBest }: Props): JSX.Element => {
+export const Selected = ({ run, candidate, onBest, onStay, controls }: Props): JSX.Element => {
+  // What a person began to write outlives a look at another candidate or tab.
+  const [drafts, setDrafts] = useState<Drafts>(new Map());
   const [tab, setTab] = useState<TabName>("Instruction");
   const list = useRef<HTMLDivElement>(null);
   const onKey = (event: KeyboardEvent): void => {
@@ -49,7 +57,18 @@ export const Selected = ({ run, candidate, onBest }: Props): JSX.Element => {
         {onBest && <button type="button" class="button small" onClick={onBest}>Show the best</button>}
       </div>
       <div role="tabpanel" aria-label={tab}>
-        {tab === "Instruction" && <Instruction run={run} candidate={candidate} />}
+        {tab === "Instruction" && (
+          <Instruction
+            run={run}
+            candidate={candidate}
+            controls={controls}
+            drafts={drafts}
+            onDrafts={(change) => {
+              onStay();
+              setDrafts(change);
+            }}
+          />
+        )}
         {tab === "Details" && <Details run={run} candidate={candidate} />}
       </div>
     </section>

@@ -1,8 +1,10 @@
 /* The five numbers a person looks at first. Every tile keeps its height whatever it says. */
 import type { ComponentChildren, JSX } from "preact";
-import { baselineOf, bestOf, inPercent, isOver, totals } from "../store/select.ts";
+import { baselineOf, bestOf, inPercent, isOver, own, totals } from "../store/select.ts";
+import { Ask, positive, whole } from "../ui/ask.tsx";
 import { count, money, plural, score, share, tokens } from "../ui/format.ts";
 import type { State } from "../wire/decode.ts";
+import type { Controls } from "./header.tsx";
 
 interface TileProps {
   readonly name: string;
@@ -27,14 +29,19 @@ interface Props {
   readonly run: State;
 }
 
+interface Capped extends Props {
+  /** Absent where caps cannot be changed. */
+  readonly controls: Controls | null;
+}
+
 /** Draws all five. */
-export const Tiles = ({ run }: Props): JSX.Element => (
+export const Tiles = ({ run, controls }: Capped): JSX.Element => (
   <div class="tiles">
     <BestTile run={run} />
     <CandidatesTile run={run} />
-    <CallsTile run={run} />
-    <TokensTile run={run} />
-    <CostTile run={run} />
+    <CallsTile run={run} controls={controls} />
+    <TokensTile run={run} controls={controls} />
+    <CostTile run={run} controls={controls} />
   </div>
 );
 
@@ -81,19 +88,48 @@ const CandidatesTile = ({ run }: Props): JSX.Element => {
   return <Tile name="Candidates" value={count(shown.length)} beside={of} below={parts.join(" · ") || idle} />;
 };
 
-const CallsTile = ({ run }: Props): JSX.Element => {
+const CallsTile = ({ run, controls }: Capped): JSX.Element => {
   const { calls, cached, inFlight } = totals(run);
   const flight = isOver(run) ? "" : ` · ${count(inFlight)} in flight`;
-  return <Tile name="LM calls" value={count(calls)} below={`${share(cached, calls)} cached${flight}`} />;
+  const cap = own(run.limits, "calls");
+  const beside = cap !== undefined && <Cap kind="calls" cap={cap} said={`of ${count(cap)}`} controls={controls} />;
+  return <Tile name="LM calls" value={count(calls)} beside={beside} below={`${share(cached, calls)} cached${flight}`} />;
 };
 
-const TokensTile = ({ run }: Props): JSX.Element => {
+const TokensTile = ({ run, controls }: Capped): JSX.Element => {
   const { prompt, completion } = totals(run);
   const below = `${tokens(prompt)} in · ${tokens(completion)} out`;
-  return <Tile name="Tokens" value={tokens(prompt + completion)} below={below} />;
+  const cap = own(run.limits, "tokens");
+  const beside = cap !== undefined && <Cap kind="tokens" cap={cap} said={`of ${tokens(cap)}`} controls={controls} />;
+  return <Tile name="Tokens" value={tokens(prompt + completion)} beside={beside} below={below} />;
 };
 
-const CostTile = ({ run }: Props): JSX.Element => {
+const KINDS = { usd: "Budget in dollars", calls: "Budget of LM calls", tokens: "Budget of tokens" } as const;
+
+interface CapProps {
+  readonly kind: keyof typeof KINDS;
+  readonly cap: number | null;
+  readonly said: string;
+  readonly controls: Controls | null;
+}
+
+/** The cap beside a tile's number; who may steer the run changes it there. */
+const Cap = ({ kind, cap, said, controls }: CapProps): JSX.Element => {
+  if (controls === null) return <span class="of">{said}</span>;
+  return (
+    <Ask
+      name={KINDS[kind]}
+      label={said}
+      usual={cap === null ? "" : String(cap)}
+      {...(kind === "usd" ? { before: "$" } : {})}
+      pending={controls.pending.includes("budget")}
+      read={kind === "usd" ? positive : whole}
+      onGive={(value) => controls.press("budget", { caps: { [kind]: value } })}
+    />
+  );
+};
+
+const CostTile = ({ run, controls }: Capped): JSX.Element => {
   const { cost, unpriced } = totals(run);
   const cap = run.budget_usd;
   const filled = cap === null || cap <= 0 ? 0 : Math.min(100, (100 * cost) / cap);
@@ -101,7 +137,11 @@ const CostTile = ({ run }: Props): JSX.Element => {
     <Tile
       name="Cost"
       value={money(cost)}
-      beside={cap !== null && <span class="of">of {money(cap)}</span>}
+      beside={
+        (cap !== null || controls !== null) && (
+          <Cap kind="usd" cap={cap} said={cap === null ? "set a cap" : `of ${money(cap)}`} controls={controls} />
+        )
+      }
       below={unpriced > 0 ? <span class="warn">price unknown for {plural(unpriced, "call")}</span> : roles(run)}
     >
       {cap !== null && (

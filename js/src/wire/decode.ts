@@ -4,6 +4,7 @@
 import {
   BLANK_BestPoint,
   BLANK_CandidateView,
+  BLANK_EndpointView,
   BLANK_EVENTS,
   BLANK_ModelView,
   BLANK_PhaseView,
@@ -32,6 +33,7 @@ export type Incoming =
   | { readonly t: "d"; readonly from: number; readonly to: number; readonly ev: readonly RunEvent[] }
   | { readonly t: "s"; readonly seq: number; readonly state: State }
   | { readonly t: "r"; readonly path: string }
+  | { readonly t: "k"; readonly op: string; readonly text: string }
   | { readonly t: "e"; readonly text: string };
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -78,6 +80,7 @@ export const decodeState = (raw: unknown): State => {
     candidates: each(BLANK_CandidateView, state.candidates),
     line: each(BLANK_BestPoint, state.line),
     lm: each(BLANK_ModelView, state.lm),
+    endpoints: each(BLANK_EndpointView, state.endpoints),
     phases: each(BLANK_PhaseView, state.phases),
     log: state.log.map(decodeEvent),
   };
@@ -110,6 +113,8 @@ export const decodeMessage = (raw: unknown): Incoming | null => {
       return { t: "s", seq: whole(raw["seq"]), state: decodeState(raw["state"]) };
     case "r":
       return { t: "r", path: text(raw["path"]) };
+    case "k":
+      return { t: "k", op: text(raw["op"]), text: text(raw["text"]) };
     case "e":
       return { t: "e", text: text(raw["text"]) };
     default:

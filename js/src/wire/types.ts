@@ -17,13 +17,15 @@ export interface RunStart {
   readonly models?: readonly string[];
   readonly practice?: boolean;
   readonly budget_usd?: number | null;
+  readonly limits?: Readonly<Record<string, number>>;
+  readonly origin?: string;
   readonly seed?: number;
   readonly sizes?: Readonly<Record<string, number>>;
   readonly planned?: number | null;
   readonly code?: string;
 }
 
-/** Nothing new starts until resumed. */
+/** Nothing new starts until this hold is taken away; several may be on a run at once. */
 export interface RunPaused {
   readonly kind: "run_paused";
   readonly seq?: number;
@@ -32,9 +34,12 @@ export interface RunPaused {
   readonly span?: string;
   readonly parent?: string;
   readonly by?: string;
+  readonly hold?: string;
+  readonly reason?: string;
+  readonly now?: boolean;
 }
 
-/** Work goes on. */
+/** A hold was taken away; with the last one work goes on. */
 export interface RunResumed {
   readonly kind: "run_resumed";
   readonly seq?: number;
@@ -43,6 +48,33 @@ export interface RunResumed {
   readonly span?: string;
   readonly parent?: string;
   readonly by?: string;
+  readonly hold?: string;
+}
+
+/** Another kernel goes on with the run after its own died; what was in flight then is not any more. */
+export interface RunReopened {
+  readonly kind: "run_reopened";
+  readonly seq?: number;
+  readonly time?: number;
+  readonly run?: string;
+  readonly span?: string;
+  readonly parent?: string;
+  readonly by?: string;
+  readonly code?: string;
+}
+
+/** Somebody changed the course of the run: who did what. */
+export interface RunSteered {
+  readonly kind: "run_steered";
+  readonly seq?: number;
+  readonly time?: number;
+  readonly run?: string;
+  readonly span?: string;
+  readonly parent?: string;
+  readonly verb: "branch" | "budget" | "concurrency" | "drop" | "evaluate" | "label" | "model" | "pin" | "reset" | "retry";
+  readonly by?: string;
+  readonly text?: string;
+  readonly args?: Readonly<Record<string, string>>;
 }
 
 /** Somebody asked the run to end; it has not yet. */
@@ -121,6 +153,7 @@ export interface CandidateProposed {
   readonly demos?: Readonly<Record<string, number>>;
   readonly program?: string;
   readonly baseline?: boolean;
+  readonly by?: string;
 }
 
 /** A candidate's evaluation began over `total` examples. */
@@ -150,6 +183,8 @@ export interface ExampleScored {
   readonly error?: string;
   readonly feedback?: string;
   readonly cost?: number;
+  readonly seconds?: number;
+  readonly repeat?: number;
 }
 
 /** The evaluation ended; `done` of its examples have a score. */
@@ -218,7 +253,7 @@ export interface LMStart {
   readonly span?: string;
   readonly parent?: string;
   readonly model: string;
-  readonly role?: "judge" | "proposal" | "task";
+  readonly role?: "embedding" | "judge" | "proposal" | "retrieval" | "task";
 }
 
 /** A call ended, answered or not. */
@@ -230,7 +265,7 @@ export interface LMEnd {
   readonly span?: string;
   readonly parent?: string;
   readonly model: string;
-  readonly role?: "judge" | "proposal" | "task";
+  readonly role?: "embedding" | "judge" | "proposal" | "retrieval" | "task";
   readonly prompt_tokens?: number;
   readonly completion_tokens?: number;
   readonly cost?: number;
@@ -249,10 +284,40 @@ export interface LMRetry {
   readonly span?: string;
   readonly parent?: string;
   readonly model: string;
-  readonly role?: "judge" | "proposal" | "task";
+  readonly role?: "embedding" | "judge" | "proposal" | "retrieval" | "task";
   readonly error: string;
   readonly attempt: number;
   readonly wait: number;
+}
+
+/** An endpoint takes more, or fewer, calls at once. */
+export interface LimitChanged {
+  readonly kind: "limit_changed";
+  readonly seq?: number;
+  readonly time?: number;
+  readonly run?: string;
+  readonly span?: string;
+  readonly parent?: string;
+  readonly model: string;
+  readonly endpoint?: string;
+  readonly limit: number;
+  readonly before?: number;
+  readonly reason?: string;
+}
+
+/** An endpoint is asked no more (open), asked by one call to see (half open), or asked as usual (closed). */
+export interface BreakerChanged {
+  readonly kind: "breaker_changed";
+  readonly seq?: number;
+  readonly time?: number;
+  readonly run?: string;
+  readonly span?: string;
+  readonly parent?: string;
+  readonly model: string;
+  readonly endpoint?: string;
+  readonly state: "closed" | "half_open" | "open";
+  readonly reason?: string;
+  readonly wait?: number;
 }
 
 /** A share of a cap is spent. */
@@ -266,6 +331,7 @@ export interface BudgetWarned {
   readonly share: number;
   readonly spent: number;
   readonly cap: number;
+  readonly what?: "calls" | "seconds" | "tokens" | "usd";
 }
 
 /** The next act was refused because it could cross the cap. */
@@ -278,6 +344,7 @@ export interface BudgetReached {
   readonly parent?: string;
   readonly spent: number;
   readonly cap: number;
+  readonly what?: "calls" | "seconds" | "tokens" | "usd";
 }
 
 /** A module was called. Live listeners only: journals do not keep it. */
@@ -326,6 +393,8 @@ export interface CandidateView {
   readonly demos: Readonly<Record<string, number>>;
   readonly program: string;
   readonly baseline: boolean;
+  readonly by: string;
+  readonly pinned: string;
   readonly state: "dropped" | "proposed" | "running" | "scored";
   readonly full: boolean;
   readonly mean: number | null;
@@ -340,6 +409,7 @@ export interface CandidateView {
   readonly spent: number;
   readonly at: number;
   readonly reason: string;
+  readonly cells: string;
 }
 
 /** A corner of the best-so-far line. */
@@ -354,16 +424,29 @@ export interface BestPoint {
 /** What one model did in one role. */
 export interface ModelView {
   readonly model: string;
-  readonly role: "judge" | "proposal" | "task";
+  readonly role: "embedding" | "judge" | "proposal" | "retrieval" | "task";
   readonly calls: number;
   readonly cached: number;
   readonly failed: number;
   readonly retried: number;
+  readonly limited: number;
   readonly in_flight: number;
   readonly prompt_tokens: number;
   readonly completion_tokens: number;
   readonly cost: number;
   readonly unpriced: number;
+  readonly latency: readonly number[];
+}
+
+/** Where a model is asked, and whether it may be asked now. */
+export interface EndpointView {
+  readonly model: string;
+  readonly endpoint: string;
+  readonly state: "closed" | "half_open" | "open";
+  readonly reason: string;
+  readonly limit: number;
+  readonly until: number;
+  readonly opened: number;
 }
 
 /** One part of the method and how far it is. */
@@ -385,22 +468,32 @@ export interface RunState {
   readonly models: readonly string[];
   readonly practice: boolean;
   readonly budget_usd: number | null;
+  readonly limits: Readonly<Record<string, number>>;
+  readonly origin: string;
   readonly seed: number;
   readonly sizes: Readonly<Record<string, number>>;
   readonly planned: number | null;
   readonly status: "cancelled" | "failed" | "finished" | "lost" | "paused" | "running" | "starting" | "stopped" | "stopping";
   readonly reason: string;
+  readonly holds: Readonly<Record<string, string>>;
+  readonly frozen: readonly string[];
+  readonly concurrency: number | null;
   readonly started: number;
   readonly updated: number;
   readonly ended: number | null;
+  readonly idle: number;
+  readonly reopened: number;
   readonly candidates: readonly CandidateView[];
   readonly baseline: string;
   readonly best: string;
   readonly line: readonly BestPoint[];
   readonly lm: readonly ModelView[];
+  readonly endpoints: readonly EndpointView[];
   readonly phases: readonly PhaseView[];
   readonly examples: number;
   readonly errors: number;
+  readonly columns: Readonly<Record<string, number>>;
+  readonly labels: number;
   readonly log: readonly AnyEvent[];
 }
 
@@ -431,10 +524,32 @@ export interface Failure {
   readonly text: string;
 }
 
+/** What `op` asked for is done; `text` says more where an event alone would not. */
+export interface Done {
+  readonly t: "k";
+  readonly op: "budget" | "cancel" | "closed" | "concurrency" | "drop" | "evaluate" | "pause" | "pin" | "report" | "reset" | "resume" | "snapshot" | "stop";
+  readonly text: string;
+}
+
+/** One request from the browser. */
+export interface Op {
+  readonly op: "budget" | "cancel" | "closed" | "concurrency" | "drop" | "evaluate" | "pause" | "pin" | "report" | "reset" | "resume" | "snapshot" | "stop";
+  readonly now?: boolean;
+  readonly candidate?: string;
+  readonly pinned?: boolean;
+  readonly reason?: string;
+  readonly predictor?: string;
+  readonly instruction?: string;
+  readonly caps?: Readonly<Record<string, number>>;
+  readonly n?: number;
+}
+
 export type AnyEvent =
   | RunStart
   | RunPaused
   | RunResumed
+  | RunReopened
+  | RunSteered
   | RunStopping
   | RunEnd
   | PhaseStart
@@ -450,6 +565,8 @@ export type AnyEvent =
   | LMStart
   | LMEnd
   | LMRetry
+  | LimitChanged
+  | BreakerChanged
   | BudgetWarned
   | BudgetReached
   | ModuleStart
@@ -460,7 +577,8 @@ export type Message =
   | Delta
   | Snapshot
   | ReportReady
-  | Failure;
+  | Failure
+  | Done;
 
 export type OpName =
   | "pause"
@@ -469,7 +587,13 @@ export type OpName =
   | "cancel"
   | "report"
   | "snapshot"
-  | "closed";
+  | "closed"
+  | "reset"
+  | "pin"
+  | "drop"
+  | "evaluate"
+  | "budget"
+  | "concurrency";
 
 export const BLANK_CandidateView: CandidateView = {
   id: "",
@@ -479,6 +603,8 @@ export const BLANK_CandidateView: CandidateView = {
   demos: {},
   program: "",
   baseline: false,
+  by: "",
+  pinned: "",
   state: "proposed",
   full: true,
   mean: null,
@@ -493,6 +619,7 @@ export const BLANK_CandidateView: CandidateView = {
   spent: 0.0,
   at: 0.0,
   reason: "",
+  cells: "",
 };
 
 export const BLANK_BestPoint: BestPoint = {
@@ -505,16 +632,28 @@ export const BLANK_BestPoint: BestPoint = {
 
 export const BLANK_ModelView: ModelView = {
   model: "",
-  role: "judge",
+  role: "embedding",
   calls: 0,
   cached: 0,
   failed: 0,
   retried: 0,
+  limited: 0,
   in_flight: 0,
   prompt_tokens: 0,
   completion_tokens: 0,
   cost: 0.0,
   unpriced: 0,
+  latency: [],
+};
+
+export const BLANK_EndpointView: EndpointView = {
+  model: "",
+  endpoint: "",
+  state: "closed",
+  reason: "",
+  limit: 0,
+  until: 0.0,
+  opened: 0,
 };
 
 export const BLANK_PhaseView: PhaseView = {
@@ -534,37 +673,49 @@ export const BLANK_RunState: RunState = {
   models: [],
   practice: false,
   budget_usd: null,
+  limits: {},
+  origin: "",
   seed: 0,
   sizes: {},
   planned: null,
   status: "starting",
   reason: "",
+  holds: {},
+  frozen: [],
+  concurrency: null,
   started: 0.0,
   updated: 0.0,
   ended: null,
+  idle: 0.0,
+  reopened: 0,
   candidates: [],
   baseline: "",
   best: "",
   line: [],
   lm: [],
+  endpoints: [],
   phases: [],
   examples: 0,
   errors: 0,
+  columns: {},
+  labels: 0,
   log: [],
 };
 
 export const BLANK_EVENTS: { readonly [E in AnyEvent as E["kind"]]: Required<E> } = {
-  run_start: { kind: "run_start", seq: 0, time: 0.0, run: "", span: "", parent: "", name: "", work: "evaluate", method: "", metric: "", models: [], practice: false, budget_usd: null, seed: 0, sizes: {}, planned: null, code: "" },
-  run_paused: { kind: "run_paused", seq: 0, time: 0.0, run: "", span: "", parent: "", by: "user" },
-  run_resumed: { kind: "run_resumed", seq: 0, time: 0.0, run: "", span: "", parent: "", by: "user" },
+  run_start: { kind: "run_start", seq: 0, time: 0.0, run: "", span: "", parent: "", name: "", work: "evaluate", method: "", metric: "", models: [], practice: false, budget_usd: null, limits: {}, origin: "", seed: 0, sizes: {}, planned: null, code: "" },
+  run_paused: { kind: "run_paused", seq: 0, time: 0.0, run: "", span: "", parent: "", by: "user", hold: "user", reason: "", now: false },
+  run_resumed: { kind: "run_resumed", seq: 0, time: 0.0, run: "", span: "", parent: "", by: "user", hold: "user" },
+  run_reopened: { kind: "run_reopened", seq: 0, time: 0.0, run: "", span: "", parent: "", by: "user", code: "" },
+  run_steered: { kind: "run_steered", seq: 0, time: 0.0, run: "", span: "", parent: "", verb: "branch", by: "user", text: "", args: {} },
   run_stopping: { kind: "run_stopping", seq: 0, time: 0.0, run: "", span: "", parent: "", how: "cancel", by: "user" },
   run_end: { kind: "run_end", seq: 0, time: 0.0, run: "", span: "", parent: "", state: "cancelled", reason: "", best: "" },
   phase_start: { kind: "phase_start", seq: 0, time: 0.0, run: "", span: "", parent: "", name: "", total: null },
   phase_end: { kind: "phase_end", seq: 0, time: 0.0, run: "", span: "", parent: "", name: "" },
   optimization_step: { kind: "optimization_step", seq: 0, time: 0.0, run: "", span: "", parent: "", phase: "", k: 0, of: null },
-  candidate_proposed: { kind: "candidate_proposed", seq: 0, time: 0.0, run: "", span: "", parent: "", candidate: "", origin: "", what: "", instructions: {}, demos: {}, program: "", baseline: false },
+  candidate_proposed: { kind: "candidate_proposed", seq: 0, time: 0.0, run: "", span: "", parent: "", candidate: "", origin: "", what: "", instructions: {}, demos: {}, program: "", baseline: false, by: "" },
   evaluate_start: { kind: "evaluate_start", seq: 0, time: 0.0, run: "", span: "", parent: "", candidate: "", total: null, full: true },
-  example_scored: { kind: "example_scored", seq: 0, time: 0.0, run: "", span: "", parent: "", candidate: "", example: "", score: null, error: "", feedback: "", cost: 0.0 },
+  example_scored: { kind: "example_scored", seq: 0, time: 0.0, run: "", span: "", parent: "", candidate: "", example: "", score: null, error: "", feedback: "", cost: 0.0, seconds: 0.0, repeat: 0 },
   evaluate_end: { kind: "evaluate_end", seq: 0, time: 0.0, run: "", span: "", parent: "", candidate: "", done: 0, failed: 0 },
   candidate_evaluated: { kind: "candidate_evaluated", seq: 0, time: 0.0, run: "", span: "", parent: "", candidate: "", mean: 0, low: 0, high: 0, n: 0, failed: 0, full: true, calls: 0, cost: 0.0, spent: 0.0 },
   candidate_dropped: { kind: "candidate_dropped", seq: 0, time: 0.0, run: "", span: "", parent: "", candidate: "", reason: "" },
@@ -572,8 +723,10 @@ export const BLANK_EVENTS: { readonly [E in AnyEvent as E["kind"]]: Required<E> 
   lm_start: { kind: "lm_start", seq: 0, time: 0.0, run: "", span: "", parent: "", model: "", role: "task" },
   lm_end: { kind: "lm_end", seq: 0, time: 0.0, run: "", span: "", parent: "", model: "", role: "task", prompt_tokens: 0, completion_tokens: 0, cost: 0.0, priced: true, cached: false, seconds: 0.0, error: "" },
   lm_retry: { kind: "lm_retry", seq: 0, time: 0.0, run: "", span: "", parent: "", model: "", role: "task", error: "", attempt: 0, wait: 0 },
-  budget_warned: { kind: "budget_warned", seq: 0, time: 0.0, run: "", span: "", parent: "", share: 0, spent: 0, cap: 0 },
-  budget_reached: { kind: "budget_reached", seq: 0, time: 0.0, run: "", span: "", parent: "", spent: 0, cap: 0 },
+  limit_changed: { kind: "limit_changed", seq: 0, time: 0.0, run: "", span: "", parent: "", model: "", endpoint: "", limit: 0, before: 0, reason: "" },
+  breaker_changed: { kind: "breaker_changed", seq: 0, time: 0.0, run: "", span: "", parent: "", model: "", endpoint: "", state: "closed", reason: "", wait: 0.0 },
+  budget_warned: { kind: "budget_warned", seq: 0, time: 0.0, run: "", span: "", parent: "", share: 0, spent: 0, cap: 0, what: "usd" },
+  budget_reached: { kind: "budget_reached", seq: 0, time: 0.0, run: "", span: "", parent: "", spent: 0, cap: 0, what: "usd" },
   module_start: { kind: "module_start", seq: 0, time: 0.0, run: "", span: "", parent: "", module: "", call: "" },
   module_end: { kind: "module_end", seq: 0, time: 0.0, run: "", span: "", parent: "", module: "", call: "", error: "" },
   log: { kind: "log", seq: 0, time: 0.0, run: "", span: "", parent: "", level: "error", text: "" },
