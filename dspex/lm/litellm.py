@@ -1,8 +1,8 @@
 """Speak to every provider that is not OpenAI-compatible, through litellm; the only file that imports it.
 
-litellm takes seconds to import, so that happens in a worker thread at the first call. It is asked for one try and
-nothing else: retries, prices and cache are ours. Its errors keep the request with its key in their chain, so ours
-are raised outside of the handler that met them.
+It usually runs in processes of its own (`workers.py`); with `workers=0` it is imported here, in a worker thread at
+the first call. It is asked for one try and nothing else: retries, prices and cache are ours. Its errors keep the
+request with its key in their chain, so ours are raised outside of the handler that met them.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
 from dspex import _host
-from dspex.errors import LMError
+from dspex.errors import LMError, LMInvalidRequestError, LMUnavailableError
+from dspex.lm import workers
+from dspex.lm.embedding import embedding_from
 from dspex.lm.failures import (
     Caller,
     broken,
@@ -33,12 +35,13 @@ from dspex.lm.failures import (
     unreadable,
 )
 from dspex.lm.forms import form_of_message, form_of_tool
-from dspex.lm.messages import Request, Response
+from dspex.lm.frames import Ask
+from dspex.lm.messages import Chunk, Request, Response
 from dspex.lm.providers import Route
 from dspex.lm.secret import Secret
 from dspex.lm.stream import Assembly, StreamError
 from dspex.lm.transport import OnChunk
-from dspex.lm.wire import is_reasoning, response_from
+from dspex.lm.wire import NoAnswerError, is_reasoning, response_from
 
 _ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # or it fetches the price table at import
@@ -47,7 +50,26 @@ _ENVIRONMENT = {
     "LITELLM_LOG": "ERROR",
 }
 _WRAPPING = re.compile(r"^(?:(?:litellm\.)?\w+(?:Error|Exception)(?:: | - ))+")
+_WITHOUT_RETRIES = {"gradient_ai"}
+"""Providers for which litellm never tries again and refuses to be told not to."""
+_WITHOUT_COUNTS = {"bytez", "oci"}
+"""Providers for which it refuses to be asked for the tokens of a stream."""
 _loaded: list[ModuleType] = []
+STREAM_PATIENCE = 10
+"""How many times `timeout` a streamed answer may take as a whole; its silences are held to `timeout` itself."""
+
+
+@runtime_checkable
+class Windowed(Protocol):
+    """Takes pieces, and may have the stream wait."""
+
+    def __call__(self, chunk: Chunk) -> None:
+        """Take a piece."""
+        ...
+
+    async def room(self) -> None:
+        """Wait until a further piece may come."""
+        ...
 
 
 class LiteLLMTransport:
@@ -59,6 +81,7 @@ class LiteLLMTransport:
         timeout: seconds for one try.
         headers: further headers, such as a gateway's own; values never show.
         credentials: further secrets of the provider, such as `aws_session_token`.
+        workers: how many processes there may be for litellm, shared by all models; 0 to run it in this one.
     """
 
     def __init__(
@@ -69,12 +92,14 @@ class LiteLLMTransport:
         timeout: float = 60.0,
         headers: Mapping[str, Secret] | None = None,
         credentials: Mapping[str, Secret] | None = None,
+        workers: int = 1,
     ) -> None:
         self._route = route
         self._api_key = api_key
         self._timeout = timeout
         self._headers = dict(headers or {})
         self._credentials = dict(credentials or {})
+        self._workers = workers
 
     def __repr__(self) -> str:
         return f"LiteLLMTransport({self._route.model!r})"
@@ -101,26 +126,58 @@ class LiteLLMTransport:
         """Ask and read; None where the task was cancelled, whose own error would show the frames below."""
         if self._route.needs_key and not self._has_key():
             return missing_key(caller, self._route.keys)
-        library = await _library()
+        if not self._workers:
+            return await self._here(request, caller, on_chunk)
+        ask = self._frame(request, stream=on_chunk is not None)
         try:
-            if on_chunk is not None:
-                arguments = self._arguments(request, stream=True) | _without_mcp(library, request)
-                return await _pieces(library, arguments, on_chunk)
-            answer = await library.acompletion(**self._arguments(request), **_without_mcp(library, request))
+            return await workers.shared().answer(ask, caller, limit=self._workers, on_chunk=on_chunk)
         except asyncio.CancelledError:
             return None
-        except StreamError as exc:
-            return broken(caller, str(exc)) if exc.cut else unreadable(caller, str(exc))
+
+    async def _here(
+        self, request: Request, caller: Caller, on_chunk: OnChunk | None
+    ) -> Response | LMError | None:
+        try:
+            its = await library()
+        except ImportError as exc:
+            return caller.error(LMUnavailableError, "litellm cannot be imported; install it", str(exc))
+        except asyncio.CancelledError:
+            return None
+        try:
+            # Its own limits begin anew with each byte that comes.
+            async with asyncio.timeout(self._timeout * (1 if on_chunk is None else STREAM_PATIENCE)):
+                return await self._asked(its, request, on_chunk)
+        except asyncio.CancelledError:
+            return None
+        except NoAnswerError as exc:
+            cut = isinstance(exc, StreamError) and exc.cut
+            return broken(caller, str(exc)) if cut else unreadable(caller, str(exc))
         except Exception as exc:  # litellm raises its own, openai's, httpx's and builtin errors alike
             return self._failure(exc, caller)
-        try:
-            return _response(answer)
-        except (AttributeError, TypeError, ValueError) as exc:
-            return unreadable(caller, str(exc))
 
-    def _arguments(self, request: Request, *, stream: bool = False) -> dict[str, Any]:
-        options = {name: msgspec.json.decode(raw) for name, raw in (request.options or {}).items()}
+    async def _asked(self, its: ModuleType, request: Request, on_chunk: OnChunk | None) -> Response:
+        if request.inputs:
+            vectors = await its.aembedding(**self._reaching(request), input=list(request.inputs))
+            return embedding_from(_form(vectors), len(request.inputs))
+        arguments = self._arguments(request, stream=on_chunk is not None) | _without_mcp(its, request)
+        if on_chunk is not None:
+            return await _pieces(its, arguments, on_chunk)
+        return _response(await its.acompletion(**arguments))
+
+    def _frame(self, request: Request, *, stream: bool) -> Ask:
+        form = request.response_format
+        return Ask(
+            route=self._route, timeout=self._timeout, stream=stream,
+            request=request if form is None else msgspec.structs.replace(request, response_format=None),
+            response_format="" if form is None else bytes(form).decode(),
+            api_key=None if self._api_key is None else self._api_key.reveal(),
+            headers={name: value.reveal() for name, value in self._headers.items()},
+            credentials={name: value.reveal() for name, value in self._credentials.items()},
+        )  # fmt: skip
+
+    def _arguments(self, request: Request, *, stream: bool) -> dict[str, Any]:
         limit = "max_completion_tokens" if is_reasoning(self._route.model) else "max_tokens"
+        counts = self._route.provider not in _WITHOUT_COUNTS
         asked = {
             "temperature": request.temperature,
             limit: request.max_tokens,
@@ -131,18 +188,28 @@ class LiteLLMTransport:
             if request.response_format is None
             else msgspec.json.decode(request.response_format),
             "stream": stream or None,
-            "stream_options": {"include_usage": True} if stream else None,
+            "stream_options": {"include_usage": True} if stream and counts else None,
+        }
+        return {
+            "messages": [form_of_message(message) for message in request.messages],
+            **{name: value for name, value in asked.items() if value is not None},
+            **self._reaching(request),
+        }
+
+    def _reaching(self, request: Request) -> dict[str, Any]:
+        """Return what every kind of call takes; the user's own options have the last word."""
+        options = {name: msgspec.json.decode(raw) for name, raw in (request.options or {}).items()}
+        given = {
             "api_base": self._route.base or None,
             "api_key": self._api_key.reveal() if self._api_key else None,
             "extra_headers": {name: value.reveal() for name, value in self._headers.items()} or None,
+            # Its default is two hidden retries; `num_retries` would add another layer that also retries 4xx.
+            "max_retries": None if self._route.provider in _WITHOUT_RETRIES else 0,
         }
         return {
             "model": self._route.model,
-            "messages": [form_of_message(message) for message in request.messages],
             "timeout": self._timeout,
-            # Its default is two hidden retries; `num_retries` would add another layer that also retries 4xx.
-            "max_retries": 0,
-            **{name: value for name, value in asked.items() if value is not None},
+            **{name: value for name, value in given.items() if value is not None},
             **{name: secret.reveal() for name, secret in self._credentials.items()},
             **options,
         }
@@ -152,6 +219,10 @@ class LiteLLMTransport:
         status = getattr(exc, "status_code", None)
         status = status if isinstance(status, int) else 0
         text = _WRAPPING.sub("", str(getattr(exc, "message", "") or exc))
+        text = text.partition("\nTraceback (most")[0]
+        if any(isinstance(seen, ImportError) for seen in _chain(exc)):
+            words = f"litellm lacks a package for `{caller.provider}`; install it where the kernel runs"
+            return caller.error(LMInvalidRequestError, words, text)
         if name == "ContextWindowExceededError":
             return failure(caller, 400, text, code="context_length_exceeded")
         if isinstance(exc, TimeoutError) or name == "Timeout":
@@ -184,22 +255,27 @@ class LiteLLMTransport:
 
 
 def _response(answer: Any) -> Response:
-    cost = (getattr(answer, "_hidden_params", None) or {}).get("response_cost")
-    # Zero is what litellm says where it knows no price.
-    return msgspec.structs.replace(response_from(_form(answer)), cost=float(cost) if cost else None)
+    try:
+        cost = (getattr(answer, "_hidden_params", None) or {}).get("response_cost")
+        # Zero is what litellm says where it knows no price.
+        return msgspec.structs.replace(response_from(_form(answer)), cost=float(cost) if cost else None)
+    except (AttributeError, TypeError, ValueError) as exc:
+        raise NoAnswerError(str(exc)) from None
 
 
-async def _pieces(library: ModuleType, arguments: dict[str, Any], on_chunk: OnChunk) -> Response:
+async def _pieces(its: ModuleType, arguments: dict[str, Any], on_chunk: OnChunk) -> Response:
     assembly = Assembly(on_chunk)
-    async with aclosing(await library.acompletion(**arguments)) as stream:
+    async with aclosing(await its.acompletion(**arguments)) as stream:
         async for piece in stream:
             assembly.take_form(_form(piece))
+            if isinstance(on_chunk, Windowed):
+                await on_chunk.room()
     return assembly.response()
 
 
-def _without_mcp(library: ModuleType, request: Request) -> dict[str, Any]:
+def _without_mcp(its: ModuleType, request: Request) -> dict[str, Any]:
     """Return what keeps litellm from looking for MCP servers among tools: it would import a package we lack."""
-    handler = Path(library.__file__ or "").parent / "responses" / "mcp" / "chat_completions_handler.py"
+    handler = Path(its.__file__ or "").parent / "responses" / "mcp" / "chat_completions_handler.py"
     # Versions that do not look for them would send the word to the provider.
     return {"_skip_mcp_handler": True} if request.tools and handler.is_file() else {}
 
@@ -242,9 +318,25 @@ def _chain(exc: BaseException) -> Iterator[BaseException]:
         seen = seen.__cause__ or seen.__context__
 
 
-async def _library() -> ModuleType:
+async def library() -> ModuleType:
     """Return litellm, imported in a worker thread at first use."""
     return _loaded[0] if _loaded else await _host.in_worker(_load)
+
+
+def _try_once() -> None:
+    """Have the SDK below litellm try once: for some providers our wish is lost on the way to it."""
+    try:
+        from litellm.llms.openai.openai import OpenAIChatCompletion
+    except ImportError:
+        return  # in another version of it there may be nothing to mend
+    made = getattr(OpenAIChatCompletion, "_get_openai_client", None)
+    if made is None:
+        return
+
+    def once(*args: Any, **options: Any) -> Any:
+        return made(*args, **options | ({"max_retries": 0} if "max_retries" in options else {}))
+
+    OpenAIChatCompletion._get_openai_client = once
 
 
 def _load() -> ModuleType:
@@ -257,9 +349,11 @@ def _load() -> ModuleType:
     from litellm.types.utils import Delta
 
     Delta()  # built at first use, with that warning; better here than in the midst of a stream
-    library: ModuleType = litellm
+    its: ModuleType = litellm
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    vars(library).update(suppress_debug_info=True, telemetry=False)
-    _loaded.append(library)
-    return library
+    _try_once()
+    # Its embeddings read a wish for no retries as none given, and then take this.
+    vars(its).update(suppress_debug_info=True, telemetry=False, DEFAULT_MAX_RETRIES=0)
+    _loaded.append(its)
+    return its

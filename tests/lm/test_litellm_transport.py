@@ -1,6 +1,6 @@
-"""Laws of the litellm transport, with litellm as it is, against real sockets.
+"""Laws of the litellm transport, with litellm as it is and in this process, against real sockets.
 
-One process does it all: litellm takes seconds to import.
+What changes where it runs in a process of its own is said in `test_workers.py`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import asyncio
 import subprocess
 import sys
 import traceback
+from array import array
 
 import msgspec
 import pytest
@@ -16,26 +17,30 @@ import pytest
 from dspex import _host
 from dspex.errors import LMError
 from dspex.lm.litellm import LiteLLMTransport
-from dspex.lm.lm import LM
 from dspex.lm.messages import Choice, Chunk, ImagePart, Message, Request, Response, TextPart, ToolSpec
 from dspex.lm.providers import Route, route
 from dspex.lm.secret import Secret
 from dspex.lm.transport import OnChunk
 from dspex.testing.scripted import call
-from dspex.testing.server import Fault, serving
+from dspex.testing.server import Fault, Server, serving
+from tests.lm.faults import CANARY, ECHO, FAULTS
 
 pytestmark = [
     pytest.mark.timeout(120),
     # litellm's own stream handler looks at a pydantic model in a way that pydantic is about to change
     pytest.mark.filterwarnings("ignore:Accessing the 'model_:DeprecationWarning"),
 ]
-CANARY = "sk-canary-0123456789"
 ASK = Request(model="hosted_vllm/m", messages=(Message(role="user", content="hi"),), max_tokens=9)
 
 
 def transport(base_url: str, timeout: float = 5.0, provider: str = "hosted_vllm") -> LiteLLMTransport:
     way = Route(wire="litellm", provider=provider, model=f"{provider}/m", base=base_url)
-    return LiteLLMTransport(way, api_key=Secret(CANARY), timeout=timeout)
+    return LiteLLMTransport(way, api_key=Secret(CANARY), timeout=timeout, workers=0)
+
+
+def authorization(server: Server) -> str:
+    """Return the header of the last request, whichever way its name is written."""
+    return {name.lower(): value for name, value in server.headers[-1].items()}.get("authorization", "")
 
 
 def ask(
@@ -62,40 +67,19 @@ def test_an_answer_comes_back():
         response = ask(server.base_url)
     assert (response.text, response.usage.total_tokens, response.cost) == ("HI", 15, None)
     assert server.requests[0]["max_tokens"] == 9
-    assert server.headers[0]["Authorization"] == f"Bearer {CANARY}"
+    assert authorization(server) == f"Bearer {CANARY}"
 
 
-@pytest.mark.parametrize(
-    ("fault", "kind"),
-    [
-        (Fault(status=400, message="no {authorization}"), "invalid"),
-        (Fault(status=422), "invalid"),
-        (Fault(status=400, code="context_length_exceeded"), "context_window"),
-        (Fault(status=401, message="no {authorization}"), "auth"),
-        (Fault(status=403), "auth"),
-        (Fault(status=402), "quota"),
-        (Fault(status=404), "invalid"),
-        (Fault(status=408), "timeout"),
-        (Fault(status=504), "timeout"),
-        (Fault(status=409), "server"),
-        (Fault(status=429, retry_after=2, message="no {authorization}"), "rate_limit"),
-        (Fault(status=429, message="You exceeded your current quota."), "quota"),
-        (Fault(status=500, message="no {authorization}"), "server"),
-        (Fault(status=503), "server"),
-        (Fault(status=529), "server"),
-        (Fault(drop=True), "transport"),
-        (Fault(body="<html>"), "unexpected"),
-        (Fault(hang=True), "timeout"),
-    ],
-    ids=lambda v: str(v)[:60],
-)
+@pytest.mark.parametrize(("fault", "kind"), FAULTS, ids=lambda v: str(v)[:60])
 def test_every_failure_is_one_of_ours_after_one_request(fault: Fault, kind: str):
     """No hidden retries, one error of ours, and the key nowhere in it or in its chain."""
     with serving(always=fault) as server, pytest.raises(LMError) as caught:
         ask(server.base_url, timeout=0.3 if fault.hang else 5.0)
-    error = caught.value
+    # Without the test's own frame, which holds what the server is to say.
+    error = caught.value.with_traceback(caught.tb.tb_next)
     assert (error.kind, server.hits) == (kind, 1)
     assert error.retry_after == (fault.retry_after or 0.0)
+    assert ("you sent ***" in str(error)) is (fault.message == ECHO)
     assert error.__cause__ is None
     assert error.__context__ is None
     assert CANARY not in "".join(
@@ -111,12 +95,29 @@ def test_the_sdk_below_litellm_tries_once_too(status: int):
     assert server.hits == 1
 
 
+@pytest.mark.parametrize("provider", ["ai21", "codestral", "nscale", "zai"])
+@pytest.mark.parametrize("streaming", [False, True])
+def test_providers_for_which_litellm_loses_that_wish_are_tried_once_too(provider: str, streaming: bool):
+    """It keeps retries to itself for some; what counts is what arrives."""
+    with serving(always=Fault(status=500)) as server, pytest.raises(LMError):
+        ask(server.base_url, provider=provider, on_chunk=[].append if streaming else None)
+    assert server.hits == 1
+
+
+def test_a_package_that_litellm_lacks_is_no_matter_of_trying_again():
+    """It calls that a connection error."""
+    with serving() as server, pytest.raises(LMError, match="lacks a package for `gdc`") as caught:
+        ask(server.base_url, provider="gdc")
+    assert (caught.value.retryable, server.hits) == (False, 0)
+    assert "Traceback" not in str(caught.value)
+
+
 def test_a_cancelled_call_ends_at_once():
     """The error that ends it leads to no frame of litellm's."""
 
     async def cancelled(base_url: str) -> None:
         way = Route(wire="litellm", provider="hosted_vllm", model="hosted_vllm/m", base=base_url)
-        task = asyncio.ensure_future(LiteLLMTransport(way, api_key=Secret(CANARY)).send(ASK))
+        task = asyncio.ensure_future(LiteLLMTransport(way, api_key=Secret(CANARY), workers=0).send(ASK))
         while not server.in_flight:
             await asyncio.sleep(0.001)
         task.cancel()
@@ -132,20 +133,6 @@ def test_a_missing_key_is_said_before_litellm_is_needed():
     """Where the key has one place to come from, its lack is known at once."""
     with pytest.raises(LMError, match="No key for `anthropic`: set ANTHROPIC_API_KEY or pass api_key="):
         _host.portal.run(LiteLLMTransport(route("anthropic/claude-haiku")).send(ASK))
-
-
-def test_an_lm_speaks_anthropics_language_through_litellm():
-    """The one `LM` takes any provider: here the server is asked at a path that only litellm would ask."""
-    with serving() as server:
-        lm = LM(
-            "anthropic/claude-3-5-haiku-latest",
-            api_key=CANARY,
-            api_base=server.base_url,
-            cache=False,
-            num_retries=0,
-        )
-        with pytest.raises(LMError, match="unknown model `anthropic/claude-3-5-haiku-latest` at `anthropic`"):
-            lm("hi")
 
 
 def test_a_process_that_used_litellm_ends_without_a_word():
@@ -165,7 +152,7 @@ def test_a_process_that_used_litellm_ends_without_a_word():
         "    way = Route(wire='litellm', provider='hosted_vllm', model='hosted_vllm/m', base=server.base_url)\n"
         "    ask = Request(model='hosted_vllm/m', messages=(Message(role='user', content='hi'),))\n"
         "    assert 'litellm' not in sys.modules\n"
-        "    assert _host.portal.run(LiteLLMTransport(way).send(ask)).text == 'hi'\n"
+        "    assert _host.portal.run(LiteLLMTransport(way, workers=0).send(ask)).text == 'hi'\n"
         "    state.add('done'); assert watch.result() > 20, watch.result()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -234,3 +221,31 @@ def test_a_cancelled_stream_closes_its_connection():
 
         _host.portal.run(gone())
     assert server.dropped == 1
+
+
+@pytest.mark.parametrize("provider", ["hosted_vllm", "openai"])
+def test_texts_are_embedded(provider: str):
+    """One request with all texts, one vector for each, in order; options and headers go along."""
+    request = Request(
+        model="hosted_vllm/m", messages=(), inputs=("blue", "red"), options={"user": msgspec.Raw(b'"me"')}
+    )
+    rows = {"blue": [0.5, 1.0], "red": [0.25, -1.0]}
+    with serving(vectors=lambda texts: [rows[text] for text in texts]) as server:
+        response = ask(server.base_url, provider=provider, request=request)
+    assert [array("f", row).tolist() for row in response.vectors] == list(rows.values())
+    assert response.usage.prompt_tokens == 2
+    assert (server.hits, server.requests[0]["input"], server.requests[0]["user"]) == (
+        1,
+        ["blue", "red"],
+        "me",
+    )
+    assert authorization(server) == f"Bearer {CANARY}"
+
+
+@pytest.mark.parametrize("status", [401, 429, 500])
+def test_embedding_that_fails_is_tried_once(status: int):
+    """As a conversation is."""
+    request = Request(model="hosted_vllm/m", messages=(), inputs=("blue",))
+    with serving(always=Fault(status=status)) as server, pytest.raises(LMError) as caught:
+        ask(server.base_url, provider="openai", request=request)
+    assert (server.hits, caught.value.status) == (1, status)
