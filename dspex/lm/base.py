@@ -249,6 +249,10 @@ class BaseLM:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model!r})"
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What was said here and who listens here stays here.
+        return {**vars(self), "history": [], "callbacks": []}
+
     def __deepcopy__(self, memo: object) -> Self:
         # A program is copied many times while it is optimized; its model is one and the same.
         return self

@@ -7,8 +7,9 @@ thread, and did it ask the model at all?
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from dspex import _host
 from dspex.errors import ProgramError
@@ -18,26 +19,16 @@ from dspex.lm.forms import form_of_message
 from dspex.lm.messages import Request, Response
 from dspex.lm.meter import Meter
 from dspex.lm.transport import OnChunk, piece_of
-from dspex.scope.scope import current
+from dspex.scope.scope import Tally, current, enter
 
 if TYPE_CHECKING:
     from dspex.lm.base import BaseLM
-
-_reached: ContextVar[list[bool] | None] = ContextVar("dspex_lm_reached", default=None)
-"""Whether the model itself was asked while a user's own `__call__` or `forward` runs around it."""
 
 
 def overrides(cls: type, name: str) -> bool:
     """Tell whether a user's class, not one of ours, says what a method does."""
     owner = next((base for base in cls.__mro__ if name in vars(base)), cls)
     return "_builtin" not in vars(owner)
-
-
-def mark_reached() -> None:
-    """Note that the model itself is asked, for a user's work around it."""
-    reached = _reached.get()
-    if reached is not None:
-        reached.append(True)
 
 
 class Forward:
@@ -99,13 +90,11 @@ async def around(
     lm: BaseLM, request: Request, work: Callable[[], Awaitable[Any]], on_chunk: OnChunk | None
 ) -> Response:
     """Do a user's work around a model; where it never asked the model, count it as the call."""
-    reached: list[bool] = []
-    token = _reached.set(reached)
-    try:
+    scope = current()
+    # A tally of its own tells whether the model itself was asked.
+    with enter(replace(scope, tally=Tally(scope.tally))) as inner:
         response = response_of_value(await work(), lm.model)
-    finally:
-        _reached.reset(token)
-    if not reached:
+    if not inner.tally.calls:
         response = await Meter(_Given(response), lm.model).send(request)
     if on_chunk is not None:
         on_chunk(piece_of(response))

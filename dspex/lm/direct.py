@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 
 import msgspec
 
 from dspex.errors import LMError
-from dspex.lm import http
+from dspex.lm import embedding, http
 from dspex.lm.failures import (
     Caller,
     broken,
@@ -31,9 +31,6 @@ from dspex.lm.secret import Secret, public_url
 from dspex.lm.stream import Assembly, Events, StreamError
 from dspex.lm.transport import OnChunk, piece_of
 from dspex.lm.wire import NoAnswerError, body_of, response_of
-
-if TYPE_CHECKING:
-    import aiohttp
 
 STREAM_PATIENCE = 10
 """How many times `timeout` a streamed answer may take as a whole; its silences are held to `timeout` itself."""
@@ -71,7 +68,7 @@ class DirectTransport:
         Raises:
             LMError: what the status, the connection or the body stands for.
         """
-        return given(await self._exchange(request, self._caller(request.model), None))
+        return given(await self._exchange(request, None))
 
     async def stream(self, request: Request, on_chunk: OnChunk) -> Response:
         """Answer one request, once, and hand over its pieces as they arrive.
@@ -79,53 +76,52 @@ class DirectTransport:
         Raises:
             LMError: as `send` does, and where the stream breaks off.
         """
-        return given(await self._exchange(request, self._caller(request.model), on_chunk))
+        return given(await self._exchange(request, on_chunk))
 
-    async def _exchange(
-        self, request: Request, caller: Caller, on_chunk: OnChunk | None
-    ) -> Response | LMError | None:
+    async def _exchange(self, request: Request, on_chunk: OnChunk | None) -> Response | LMError | None:
         """Ask and read; None where the task was cancelled, whose own error would show the frames below."""
         if self._route.needs_key and not self._key() and not self._headers:
-            return missing_key(caller, self._route.keys)
-        session = await http.session()
-        import aiohttp
-
-        streams, body = on_chunk is not None, b""
-        whole = aiohttp.ClientTimeout(total=self._timeout)
-        pieces = aiohttp.ClientTimeout(total=self._timeout * STREAM_PATIENCE, sock_read=self._timeout)
+            return missing_key(self._caller(request), self._route.keys)
+        path, asked = self._question(request, on_chunk is not None)
+        url, body = self._route.base + path, b""
         try:
-            async with session.post(
-                f"{self._route.base}/chat/completions",
-                data=body_of(request, self._route.model, stream=streams),
-                headers=self._reveal(),
-                proxy=http.proxy_for(self._route.base),
-                timeout=pieces if streams else whole,
-                # A redirect would carry key and prompt to an address nobody chose.
-                allow_redirects=False,
-            ) as reply:
-                if on_chunk is not None and reply.status == 200 and "json" not in reply.content_type:
-                    return await _pieces(reply, on_chunk)
-                body, status = await reply.read(), reply.status
-                wait = retry_after_seconds(reply.headers.get("Retry-After"))
+            if on_chunk is None:
+                status, headers, body = await http.post(url, self._reveal(), asked, self._timeout)
+            else:
+                limits = self._timeout * STREAM_PATIENCE, self._timeout
+                async with aclosing(http.pieces(url, self._reveal(), asked, *limits)) as pieces:
+                    status, headers, _ = await anext(pieces)
+                    if status == 200 and "json" not in headers.get("content-type", ""):
+                        return await _assembled(pieces, on_chunk)
+                    body = b"".join([piece.data async for piece in pieces])
             if status == 200:
-                return _whole(body, on_chunk)
+                return _whole(body, request, on_chunk)
         except TimeoutError:
-            return timed_out(caller, self._timeout)
+            return timed_out(self._caller(request), self._timeout)
         except StreamError as exc:
+            caller = self._caller(request)
             return broken(caller, str(exc)) if exc.cut else _error_in_answer(caller, exc.body, str(exc))
         except NoAnswerError as exc:
-            return _error_in_answer(caller, body, str(exc))
-        except (aiohttp.ClientError, OSError, ValueError) as exc:
-            return broken(caller, str(exc) or type(exc).__name__)
+            return _error_in_answer(self._caller(request), body, str(exc))
+        except (OSError, ValueError) as exc:
+            return broken(self._caller(request), str(exc) or type(exc).__name__)
         except asyncio.CancelledError:
             return None
-        return failure(caller, status, body.decode("utf-8", "replace"), retry_after=wait)
+        wait = retry_after_seconds(headers.get("retry-after"))
+        told = body.decode("utf-8", "replace")
+        return failure(self._caller(request), status, told, retry_after=wait)
 
-    def _caller(self, model: str) -> Caller:
+    def _question(self, request: Request, streams: bool) -> tuple[str, bytes]:
+        """Return what follows the address, and the body."""
+        if request.inputs:
+            return embedding.PATH, embedding.embedding_body(request, self._route.model)
+        return "/chat/completions", body_of(request, self._route.model, stream=streams)
+
+    def _caller(self, request: Request) -> Caller:
         key = self._key()
         name = self._route.keys[0] if self._route.keys else ""
         return Caller(
-            model=model,
+            model=request.model,
             provider=self._route.provider,
             hint=f"check {name} or pass api_key=" if name else "pass api_key=",
             secrets=(*self._headers.values(), *(() if key is None else (key,))),
@@ -144,10 +140,10 @@ class DirectTransport:
         return headers | {name: value.reveal() for name, value in self._headers.items()}
 
 
-async def _pieces(reply: aiohttp.ClientResponse, on_chunk: OnChunk) -> Response:
+async def _assembled(pieces: AsyncIterator[http.Piece], on_chunk: OnChunk) -> Response:
     events, assembly = Events(), Assembly(on_chunk)
-    async for data in reply.content.iter_any():
-        for event in events.feed(data):
+    async for piece in pieces:
+        for event in events.feed(piece.data):
             assembly.take(event)
         if assembly.done:
             break
@@ -156,8 +152,10 @@ async def _pieces(reply: aiohttp.ClientResponse, on_chunk: OnChunk) -> Response:
     return assembly.response()
 
 
-def _whole(body: bytes, on_chunk: OnChunk | None) -> Response:
+def _whole(body: bytes, request: Request, on_chunk: OnChunk | None) -> Response:
     """Read an answer that came in one; also where pieces were asked for and the server has none."""
+    if request.inputs:
+        return embedding.embedding_response(body, len(request.inputs))
     response = response_of(body)
     if on_chunk is not None:
         on_chunk(piece_of(response))
@@ -177,6 +175,8 @@ def _error_in_answer(caller: Caller, body: bytes, why: str) -> LMError:
     try:
         code = msgspec.json.decode(body, type=_Refusal).error.code
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return unreadable(caller, why)
+        error = unreadable(caller, why)
+        error.retryable = True  # mostly a gateway's page in place of the answer; the next may be one
+        return error
     status = code if isinstance(code, int) and 400 <= code < 600 else 500
     return failure(caller, status, body.decode("utf-8", "replace"))

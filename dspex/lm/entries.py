@@ -23,18 +23,23 @@ _lock = threading.Lock()
 class Entry(dict[str, Any]):
     """A dict that is filled at the first look; from then on it is a dict like any other.
 
+    Args:
+        make: makes the dict of `parts`.
+        parts: what the dict is made of; a tuple and no closure, for thousands of entries are kept.
+
     Example:
-        >>> entry = Entry(lambda: {"model": "m"})
+        >>> entry = Entry(lambda name: {"model": name}, ("m",))
         >>> entry["model"], len(entry)
         ('m', 1)
     """
 
-    __slots__ = ("_make",)
+    __slots__ = ("_make", "_parts")
 
-    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, make: Callable[..., dict[str, Any]], parts: tuple[Any, ...] = ()) -> None:
         # An empty dict is written by `json` without being asked for its items.
         super().__init__(model="")
-        self._make: Callable[[], dict[str, Any]] | None = make
+        self._make: Callable[..., dict[str, Any]] | None = make
+        self._parts = parts
 
     def __reduce__(self) -> Any:
         return dict, (dict(self),)
@@ -42,7 +47,7 @@ class Entry(dict[str, Any]):
     def _fill(self) -> None:
         with _lock:
             if self._make is not None:
-                made, self._make = self._make(), None
+                made, self._make, self._parts = self._make(*self._parts), None, ()
                 dict.clear(self)
                 dict.update(self, made)
 
@@ -84,28 +89,36 @@ def entry_of(
         parameters: the model's and the call's.
         model_type: the model's.
     """
-    now = _clock.now()
+    return cast(
+        dict[str, Any], Entry(_made, (request, response, prompt, parameters, model_type, _clock.now()))
+    )
 
-    def make() -> dict[str, Any]:
-        import datetime  # like uuid below, some of the milliseconds that `import dspex` need not take
 
-        return {
-            "prompt": prompt,
-            "messages": [form_of_message(message) for message in request.messages],
-            "kwargs": asking.shown(parameters, request),
-            "response": form_of_response(response),
-            "outputs": outputs_of(response),
-            "usage": form_of_usage(response),
-            "cost": response.cost,
-            "cached": response.cached,
-            "timestamp": datetime.datetime.fromtimestamp(now).isoformat(),  # noqa: DTZ006 - as DSPy has it
-            "uuid": _uuid(),
-            "model": request.model,
-            "response_model": response.model,
-            "model_type": model_type,
-        }
+def _made(
+    request: Request,
+    response: Response,
+    prompt: str | None,
+    parameters: Mapping[str, Any],
+    model_type: str,
+    now: float,
+) -> dict[str, Any]:
+    import datetime  # like uuid below, some of the milliseconds that `import dspex` need not take
 
-    return cast(dict[str, Any], Entry(make))
+    return {
+        "prompt": prompt,
+        "messages": [form_of_message(message) for message in request.messages],
+        "kwargs": asking.shown(parameters, request),
+        "response": form_of_response(response),
+        "outputs": outputs_of(response),
+        "usage": form_of_usage(response),
+        "cost": response.cost,
+        "cached": response.cached,
+        "timestamp": datetime.datetime.fromtimestamp(now).isoformat(),  # noqa: DTZ006 - as DSPy has it
+        "uuid": _uuid(),
+        "model": request.model,
+        "response_model": response.model,
+        "model_type": model_type,
+    }
 
 
 def _uuid() -> str:

@@ -270,7 +270,16 @@ async def _pieces(its: ModuleType, arguments: dict[str, Any], on_chunk: OnChunk)
             assembly.take_form(_form(piece))
             if isinstance(on_chunk, Windowed):
                 await on_chunk.room()
+        if not _ended(stream):
+            raise StreamError("the stream ended before the answer did", cut=True)
     return assembly.response()
+
+
+def _ended(stream: Any) -> bool:
+    """Tell whether the provider said that its answer is over: where it did not, litellm says so in its place."""
+    names = ("received_finish_reason", "intermittent_finish_reason")
+    known = [getattr(stream, name) for name in names if hasattr(stream, name)]
+    return not known or any(known)
 
 
 def _without_mcp(its: ModuleType, request: Request) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """`dspex.LM`: one language model as the user meets it; builds the stack and keeps what was said.
 
-    Meter(Cached(Retry(transport)))
+    Meter(Cached(Retry(Pooled[Breaker, Gate(Limit)](transport))))
 
-The stack is chosen here and nowhere else; everything in it is a Transport around a Transport.
+The stack is chosen here and nowhere else; everything in it is a Transport around a Transport. What never leaves this
+process (the practice model, a transport of the user's) needs no pool.
 """
 
 from __future__ import annotations
@@ -13,17 +14,19 @@ from typing import Any, ClassVar, Self, cast
 import msgspec
 
 from dspex import _host
-from dspex.errors import SettingsError
 from dspex.lm import asking
 from dspex.lm.base import BaseLM
 from dspex.lm.cache import Cached
-from dspex.lm.custom import around, mark_reached, run_forward
+from dspex.lm.custom import around, run_forward
+from dspex.lm.doors import Door, first_of, read_reach, tiers_of, transport_to, way_to
 from dspex.lm.forms import Form, conversation, form_of_response
 from dspex.lm.messages import Request, Response
 from dspex.lm.meter import Meter
 from dspex.lm.options import check_state, read_options
+from dspex.lm.pool import PATIENCE, Pool
+from dspex.lm.pooled import Pooled, Taped
 from dspex.lm.prices import Price, capabilities_of, per_million
-from dspex.lm.providers import Route, route
+from dspex.lm.providers import Route
 from dspex.lm.retry import Retry
 from dspex.lm.secret import Secret, public_url
 from dspex.lm.states import CLASS_KEY, class_path
@@ -47,6 +50,10 @@ class LM(BaseLM):
         num_retries: how often to ask again after an error that may pass.
         timeout: seconds for one try.
         transport: who answers, in place of the provider; for tests.
+        pool: how the provider is reached: endpoints, calls at once, limits per minute; see `dspex.Pool`. None for the
+            usual: one endpoint, whose limit is found by trying.
+        fallbacks: models to ask, in this order, where this one cannot be: `provider/model`, or dicts of `model`,
+            `api_base` and `api_key`. Their answers cost what they cost and are kept by no cache.
         price: dollars per million tokens in and out, such as `(2.5, 10.0)`; None to look it up.
         latency: seconds the practice model takes for an answer.
         use_developer_role: whether system messages go out under OpenAI's newer name for them.
@@ -78,6 +85,8 @@ class LM(BaseLM):
         api_base: str | None = None,
         timeout: float = 60.0,
         transport: Transport | None = None,
+        pool: Pool | None = None,
+        fallbacks: Sequence[str | Mapping[str, Any]] | None = None,
         price: Sequence[float] | None = None,
         latency: float | None = None,
         use_developer_role: bool = False,
@@ -91,7 +100,8 @@ class LM(BaseLM):
             kwargs, model=model, model_type=model_type, temperature=temperature, max_tokens=max_tokens,
             num_retries=num_retries, timeout=timeout, latency=latency, api_key=api_key, api_base=api_base,
         )  # fmt: skip
-        way = None if transport is not None else route(model, options.api_base)
+        read = read_reach(pool, fallbacks, transport=transport is not None)
+        way = None if transport is not None else way_to(first_of(pool), model, options)
         usual = way is not None and way.wire != "practice"
         super().__init__(
             model, model_type, None, None, usual if cache is None else bool(cache), callbacks, num_retries
@@ -107,7 +117,10 @@ class LM(BaseLM):
         self._price = price
         self._latency = latency
         self._transport = transport
+        self._described = pool
+        self._fallbacks = read
         self._way = way
+        self._pool = self._pooled(way)
         self._stack = self._build(way, cached=self.cache)
 
     # ------------------------------------------------------------------------------------------- asking
@@ -155,6 +168,11 @@ class LM(BaseLM):
     # ------------------------------------------------------------------------------------------- itself
 
     @property
+    def pool(self) -> Pooled | None:
+        """How it stands with its endpoints, as a line to read; None where there are none. `reset()` tries them at once."""
+        return self._pool
+
+    @property
     def practice(self) -> bool:
         """Whether this is the practice model, whose prices are simulated."""
         return self.model == "practice" and self._transport is None
@@ -166,11 +184,7 @@ class LM(BaseLM):
             >>> LM("practice").copy(temperature=0.7)
             LM('practice', temperature=0.7)
         """
-        given: dict[str, Any] = {
-            **{name: getattr(self, name) for name in _SETTINGS},
-            "transport": self._transport, "price": self._price, "latency": self._latency,
-            "api_key": self._options.api_key, "api_base": self._options.api_base,
-        }  # fmt: skip
+        given = self._given()
         usual = dict(self.kwargs)
         if "max_tokens" in changes:
             usual.pop("max_completion_tokens", None)
@@ -195,6 +209,8 @@ class LM(BaseLM):
             "latency": self._latency, "finetuning_model": self.finetuning_model,
             "launch_kwargs": self.launch_kwargs or None, "train_kwargs": self.train_kwargs or None,
             "use_developer_role": self.use_developer_role or None,
+            "pool": None if self._described is None else self._described.state(),
+            "fallbacks": [place.shown() for place in self._fallbacks] or None,
         }  # fmt: skip
         return {name: value for name, value in {**state, **self.kwargs}.items() if value is not None}
 
@@ -228,9 +244,35 @@ class LM(BaseLM):
         shown = {name: value for name, value in self.kwargs.items() if value is not None}
         if self._options.api_base is not None:
             shown["api_base"] = public_url(self._options.api_base)
+        if self._described is not None:
+            shown["pool"] = self._described
+        if self._fallbacks:
+            shown["fallbacks"] = [place.shown() for place in self._fallbacks]
         return f"LM({', '.join([repr(self.model), *(f'{name}={value!r}' for name, value in shown.items())])})"
 
+    def __copy__(self) -> Self:
+        return self.copy()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # It is made anew where it arrives: connections stay here, and so do keys, which the environment there has.
+        given = {**self._given(), **self.kwargs, "callbacks": None, "api_key": None}
+        if self._options.api_base is not None:
+            given["api_base"] = public_url(self._options.api_base)
+        if self._options.headers:
+            given["headers"] = self._options.headers
+        ours = vars(LM(**given))
+        return _made_again, (type(self), given, {n: v for n, v in vars(self).items() if n not in ours})
+
     # ------------------------------------------------------------------------------------------- private
+
+    def _given(self) -> dict[str, Any]:
+        """Return what `LM(...)` takes to be like this one, but for parameters and secrets."""
+        return {
+            **{name: getattr(self, name) for name in _SETTINGS},
+            "transport": self._transport, "price": self._price, "latency": self._latency,
+            "pool": self._described, "fallbacks": self._fallbacks or None,
+            "api_key": self._options.api_key, "api_base": self._options.api_base,
+        }  # fmt: skip
 
     async def _send(
         self, request: Request, prompt: str | None, options: dict[str, Any], on_chunk: OnChunk | None
@@ -242,7 +284,6 @@ class LM(BaseLM):
     async def _ask(
         self, request: Request, options: Mapping[str, Any], on_chunk: OnChunk | None = None
     ) -> Response:
-        mark_reached()
         stack = self._stack
         if options and bool(options.get("cache", self.cache)) is not self.cache:
             stack = self._build(self._way, cached=not self.cache)
@@ -261,34 +302,34 @@ class LM(BaseLM):
         return form
 
     def _build(self, way: Route | None, *, cached: bool) -> Meter:
-        transport, price = self._reach(way)
-        if self._price is not None:
-            price = per_million(self._price)
-        stack: Transport = Retry(transport, num_retries=self.num_retries)
+        price = per_million(self._price) if self._price is not None else None
+        if price is None and self.practice:
+            from dspex.lm.practice import PRACTICE_PRICE
+
+            price = Price(PRACTICE_PRICE.input, PRACTICE_PRICE.output)
+        stack: Transport = Retry(self._pool or self._alone(), num_retries=self.num_retries)
         if cached:
             stack = Cached(stack, place="" if way is None else f"{way.wire} {public_url(way.base)}")
-        return Meter(stack, self.model, price)
+        others = () if self._pool is None else (name for name in self._pool.models if name != self.model)
+        return Meter(stack, self.model, price, others=tuple(others))
 
-    def _reach(self, way: Route | None) -> tuple[Transport, Price | None]:
-        options = self._options
+    def _alone(self) -> Transport:
+        """Return who answers without a pool: the user's own, or the practice model."""
+        if self._way is None:
+            return Taped(cast(Transport, self._transport))
+        return Taped(transport_to(self._way, self._options, self.timeout, latency=self._latency or 0.0))
+
+    def _pooled(self, way: Route | None) -> Pooled | None:
+        described = self._described
         if way is None:
-            return cast(Transport, self._transport), None
-        if way.wire == "practice":
-            from dspex.lm.practice import PRACTICE_PRICE, PracticeTransport
-
-            return PracticeTransport(self._latency or 0.0), Price(PRACTICE_PRICE.input, PRACTICE_PRICE.output)
-        common: Any = {"api_key": options.api_key, "timeout": self.timeout, "headers": options.headers}
-        # Whoever never speaks to a provider, or to one kind only, need not wait for the other's code.
-        if way.wire == "litellm":
-            from dspex.lm.litellm import LiteLLMTransport
-
-            return LiteLLMTransport(way, credentials=options.credentials, **common), None
-        if options.credentials:
-            names = ", ".join(f"`{name}`" for name in options.credentials)
-            raise SettingsError(f"`{way.provider}` takes one key: pass api_key= in place of {names}.")
-        from dspex.lm.direct import DirectTransport
-
-        return DirectTransport(way, **common), None
+            if described is None:
+                return None
+            door = Door(self.model, cast(Transport, self._transport), pool=described)
+            return Pooled([[door]], patience=described.patience)
+        if way.wire == "practice" and not self._fallbacks and described is None:
+            return None
+        tiers = tiers_of(self.model, self._options, described, self._fallbacks, self.timeout)
+        return Pooled(tiers, patience=PATIENCE if described is None else described.patience)
 
 
 _SETTINGS = (
@@ -298,6 +339,13 @@ _SETTINGS = (
 """Arguments of `LM(...)` that are attributes under the same name."""
 _NOT_OURS = (CLASS_KEY, "engine", "async_engine")
 """What DSPy saves with a model and we choose ourselves."""
+
+
+def _made_again(kind: type[LM], given: dict[str, Any], further: dict[str, Any]) -> LM:
+    other = object.__new__(kind)
+    vars(other).update(further)
+    LM.__init__(other, **given)
+    return other
 
 
 def _renamed(request: Request) -> Request:

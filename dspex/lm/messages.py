@@ -2,6 +2,7 @@
 
 Every transport, cache and fake speaks these and nothing else, so none needs to know another's provider. What a
 request does not use leaves no trace in its JSON, so that kept answers keep their keys when a part is added here.
+Made once and of plain values, they can be part of no cycle: Python's collector need not look at them (`gc=False`).
 """
 
 from __future__ import annotations
@@ -14,27 +15,27 @@ Role = Literal["system", "developer", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "other"]
 
 
-class TextPart(msgspec.Struct, frozen=True, tag="text"):
+class TextPart(msgspec.Struct, frozen=True, gc=False, tag="text"):
     """Text beside other parts."""
 
     text: str
 
 
-class ImagePart(msgspec.Struct, frozen=True, tag="image", omit_defaults=True):
+class ImagePart(msgspec.Struct, frozen=True, gc=False, tag="image", omit_defaults=True):
     """An image: an address, or a `data:` URI that holds it."""
 
     url: str
     detail: str | None = None
 
 
-class AudioPart(msgspec.Struct, frozen=True, tag="audio"):
+class AudioPart(msgspec.Struct, frozen=True, gc=False, tag="audio"):
     """Sound: base64 text and its format, such as `wav`."""
 
     data: str
     format: str
 
 
-class FilePart(msgspec.Struct, frozen=True, tag="file", omit_defaults=True):
+class FilePart(msgspec.Struct, frozen=True, gc=False, tag="file", omit_defaults=True):
     """A file: a `data:` URI that holds it, or the id the provider gave it."""
 
     data: str | None = None
@@ -42,7 +43,7 @@ class FilePart(msgspec.Struct, frozen=True, tag="file", omit_defaults=True):
     name: str | None = None
 
 
-class OtherPart(msgspec.Struct, frozen=True, tag="other"):
+class OtherPart(msgspec.Struct, frozen=True, gc=False, tag="other"):
     """A part in a provider's own form: a JSON object with a `type`, passed on as it is."""
 
     body: msgspec.Raw
@@ -51,7 +52,7 @@ class OtherPart(msgspec.Struct, frozen=True, tag="other"):
 Part = TextPart | ImagePart | AudioPart | FilePart | OtherPart
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A model's wish to have a tool called."""
 
     id: str
@@ -60,7 +61,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """JSON text, as the model wrote it: it may be broken."""
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One turn of a conversation."""
 
     role: Role
@@ -83,7 +84,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return "".join(part.text for part in self.content if isinstance(part, TextPart))
 
 
-class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
+class ToolSpec(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A tool that a model may ask to have called."""
 
     name: str
@@ -92,7 +93,7 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
     """JSON schema of its arguments."""
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Request(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One question to a model: everything that decides the answer, and no key."""
 
     model: str
@@ -113,7 +114,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Texts to be embedded: a request that has some asks for vectors, and has no messages."""
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
+class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Tokens of one call."""
 
     prompt_tokens: int = 0
@@ -125,7 +126,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         return self.prompt_tokens + self.completion_tokens
 
 
-class Choice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Choice(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One completion."""
 
     text: str = ""
@@ -137,7 +138,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where the text was taken from, as the provider says it."""
 
 
-class Chunk(msgspec.Struct, frozen=True, kw_only=True):
+class Chunk(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A piece of the first completion while it is being written."""
 
     text: str = ""
@@ -148,7 +149,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     """Given with the last piece."""
 
 
-class Response(msgspec.Struct, frozen=True, kw_only=True):
+class Response(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The answer to one Request."""
 
     choices: tuple[Choice, ...]

@@ -7,6 +7,7 @@ It also takes the one hop to the host loop, below which everything may wait; who
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 
@@ -17,10 +18,13 @@ from dspex.events.event import LMEnd, LMStart
 from dspex.lm.cache import Cached
 from dspex.lm.messages import Request, Response
 from dspex.lm.prices import Price, most_tokens, price_of
+from dspex.lm.recorded import keep, recorded, step_of
 from dspex.lm.transport import OnChunk, Transport, ask, piece_of, waits
 from dspex.scope.budget import Reservation
+from dspex.scope.ledger import Step
 from dspex.scope.scope import Scope, current
 
+CANCELLED = "cancelled"
 USUAL_MAX_TOKENS = 1024
 """What an answer is taken to need at most where the request sets no limit."""
 
@@ -32,12 +36,16 @@ class Meter:
         transport: who answers; a `Cached` is asked for a kept answer first, which is free and starts nothing.
         model: the name that events carry.
         price: the user's own; None to take the provider's word or the table's.
+        others: further models that may answer in its place, each at its own price.
     """
 
-    def __init__(self, transport: Transport, model: str, price: Price | None = None) -> None:
+    def __init__(
+        self, transport: Transport, model: str, price: Price | None = None, *, others: Sequence[str] = ()
+    ) -> None:
         self._transport = transport
         self._model = model
         self._own = price
+        self._others = tuple(others)
         self._cached = transport if isinstance(transport, Cached) else None
         self._waits = waits(transport)
 
@@ -55,24 +63,39 @@ class Meter:
         return await self._answer(request, on_chunk)
 
     async def _answer(self, request: Request, on_chunk: OnChunk | None) -> Response:
-        scope = current()
+        scope, step = current(), None
+        if scope.ledger is not None:
+            step = step_of(scope.ledger, request)
+            known = recorded(step, request)
+            if known is not None:
+                scope.tally.take(1, known[1])
+                if on_chunk is not None:
+                    on_chunk(piece_of(known[0]))
+                return known[0]
         if self._cached is not None:
             kept = self._cached.peek(request)
             if kept is not None:
                 if on_chunk is not None:
                     on_chunk(piece_of(kept))
-                self._end(scope, cached=True)
+                self._end(scope, step, kept, cached=True)
                 return kept
+        if scope.cancel.held_now:
+            await _host.hop(scope.cancel.admitted())
         scope.cancel.check()
         reservation = await self._reserve(scope, request)
         try:
-            return await self._measured(scope, request, reservation, on_chunk)
+            return await self._measured(scope, request, reservation, on_chunk, step)
         except BaseException:  # whatever ended it, what no answer settled was not spent
-            reservation.settle(0.0)
+            reservation.release()
             raise
 
     async def _measured(
-        self, scope: Scope, request: Request, reservation: Reservation, on_chunk: OnChunk | None
+        self,
+        scope: Scope,
+        request: Request,
+        reservation: Reservation,
+        on_chunk: OnChunk | None,
+        step: Step | None,
     ) -> Response:
         if bus.wanted(LMStart):
             scope.emit(LMStart(model=self._model, role=scope.role))
@@ -81,18 +104,19 @@ class Meter:
             work = self._ask(request, on_chunk)
             response = await (_host.hop(scope.cancel.guard(work)) if self._waits else work)
         except BaseException as exc:  # whatever ends a call, it must not stay in flight in the books
-            self._end(scope, seconds=_clock.monotonic() - started, error=_kind(exc))
+            self._end(scope, step, exc, seconds=_clock.monotonic() - started, error=_kind(exc))
             raise
         seconds = _clock.monotonic() - started
         if response.cached:
             # Somebody else asked the same at the same time, and pays for it.
-            reservation.settle(0.0)
-            self._end(scope, seconds=seconds)
+            reservation.release()
+            self._end(scope, step, response, seconds=seconds)
             return response
         response = msgspec.structs.replace(response, cost=self._cost(response))
-        # Where the cost is not known, what was set aside stands for it, so that a cap holds.
-        reservation.settle(reservation.usd if response.cost is None else response.cost)
-        self._end(scope, response, seconds=seconds)
+        # Where cost or tokens are not known, what was set aside stands for them, so that a cap holds.
+        tokens = response.usage.total_tokens or reservation.tokens
+        reservation.settle(reservation.usd if response.cost is None else response.cost, tokens)
+        self._end(scope, step, response, response, seconds=seconds)
         return response
 
     async def _ask(self, request: Request, on_chunk: OnChunk | None) -> Response:
@@ -101,49 +125,66 @@ class Meter:
         return await ask(self._transport, request, on_chunk)
 
     async def _reserve(self, scope: Scope, request: Request) -> Reservation:
+        usd = tokens = 0.0
         price = self._own or price_of(self._model)
-        limit = USUAL_MAX_TOKENS if request.max_tokens is None else request.max_tokens
-        usd = 0.0 if price is None else price.of(most_tokens(request, limit))
-        return await scope.budget.areserve(usd) if scope.patient else scope.budget.reserve(usd)
+        if price is not None or self._others or scope.budget.caps:
+            limit = USUAL_MAX_TOKENS if request.max_tokens is None else request.max_tokens
+            most = most_tokens(request, limit)
+            prices = [price, *map(price_of, self._others)]
+            usd = max((known.of(most) for known in prices if known is not None), default=0.0)
+            tokens = most.total_tokens
+        return (
+            await scope.budget.areserve(usd, tokens) if scope.patient else scope.budget.reserve(usd, tokens)
+        )
 
     def _cost(self, response: Response) -> float | None:
-        if self._own is None and response.cost is not None:
+        own = None if response.by else self._own
+        if own is None and response.cost is not None:
             return response.cost
-        price = self._own or price_of(self._model)
+        price = own or price_of(response.by or self._model)
         # No prompt has no tokens: an endpoint that counts none tells nothing about the cost.
         return price.of(response.usage) if price is not None and response.usage.prompt_tokens else None
 
     def _end(
         self,
         scope: Scope,
+        step: Step | None,
+        outcome: Response | BaseException,
         answer: Response | None = None,
         *,
         seconds: float = 0.0,
         cached: bool = False,
         error: str = "",
     ) -> None:
-        """Book the end of a call; `answer` is given where one was paid for."""
+        """Book the end of a call, and keep its outcome where a run does; `answer` is given where one was paid for."""
         cost = 0.0 if answer is None else answer.cost
         scope.tally.add(cost or 0.0)
         if not bus.wanted(LMEnd):
             return
-        scope.emit(
-            LMEnd(
-                model=self._model,
-                role=scope.role,
-                prompt_tokens=answer.usage.prompt_tokens if answer else 0,
-                completion_tokens=answer.usage.completion_tokens if answer else 0,
-                cost=cost or 0.0,
-                priced=cost is not None,
-                cached=cached,
-                seconds=seconds,
-                error=error,
-            )
+        model = self._model
+        if answer is not None and answer.by:
+            # The books have one open call of the model that was asked; the one that answered pays.
+            scope.emit(LMEnd(model=model, role=scope.role, error=CANCELLED))
+            model = answer.by
+            scope.emit(LMStart(model=model, role=scope.role))
+        event = LMEnd(
+            model=model,
+            role=scope.role,
+            prompt_tokens=answer.usage.prompt_tokens if answer else 0,
+            completion_tokens=answer.usage.completion_tokens if answer else 0,
+            cost=cost or 0.0,
+            priced=cost is not None,
+            cached=cached,
+            seconds=seconds,
+            error=error,
         )
+        if step is not None:
+            keep(step, outcome, event)
+        scope.emit(event)
 
 
 def _kind(exc: BaseException) -> str:
     if isinstance(exc, LMError):
         return exc.kind
     cut = isinstance(exc, (Interruption, asyncio.CancelledError, KeyboardInterrupt, GeneratorExit))
-    return "cancelled" if cut else "error"
+    return CANCELLED if cut else "error"

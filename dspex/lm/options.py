@@ -5,12 +5,13 @@ Apart so that a wrong value is an error where it is written, in one line, and ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from dspex.errors import SettingsError
+from dspex.lm.pool import Pool
 from dspex.lm.secret import Secret, is_credential, public_url
 from dspex.lm.wire import is_reasoning
 
@@ -99,13 +100,37 @@ def check_state(state: Mapping[str, Any], *, trusted: bool) -> dict[str, Any]:
     ]
     if forbidden:
         raise SettingsError(f"A saved LM never holds `{forbidden[0]}`; take it out of the file.")
-    base = state.get("api_base")
-    if base is not None and not trusted and not _on_this_machine(str(base)):
-        raise SettingsError(
-            f"The saved LM calls `{public_url(str(base))}`, where your prompts and key would go. If you know it, "
-            "pass allow_unsafe_lm_state=True."
-        )
-    return dict(state)
+    for base in _addresses(state):
+        if not trusted and not _on_this_machine(base):
+            raise SettingsError(
+                f"The saved LM calls `{public_url(base)}`, where your prompts and key would go. If you know it, "
+                "pass allow_unsafe_lm_state=True."
+            )
+    pool = state.get("pool")
+    return dict(state) if pool is None else {**state, "pool": _pool(pool)}
+
+
+def _addresses(state: Mapping[str, Any]) -> Iterator[str]:
+    """Yield every address that a saved LM names."""
+    if state.get("api_base") is not None:
+        yield str(state["api_base"])
+    pool = state.get("pool")
+    endpoints = pool.get("endpoints") if isinstance(pool, Mapping) else None
+    for place in [*(endpoints or ()), *(state.get("fallbacks") or ())]:
+        if isinstance(place, Mapping):
+            if "api_key" in place:
+                raise SettingsError("A saved LM never holds `api_key`; take it out of the file.")
+            if place.get("api_base"):
+                yield str(place["api_base"])
+        elif "://" in str(place):
+            yield str(place)
+
+
+def _pool(state: object) -> Pool:
+    try:
+        return Pool(**state)  # type: ignore[arg-type]  # what it is not, it says itself
+    except TypeError as exc:
+        raise SettingsError(f"The saved LM's `pool` is none: {exc}") from None
 
 
 def _limit(model: str, max_tokens: object, further: dict[str, Any]) -> dict[str, Any]:
