@@ -113,7 +113,7 @@ class Host:
         self._closing.append(close)
 
     def _start(self) -> asyncio.AbstractEventLoop:
-        loop = asyncio.new_event_loop()
+        loop = _new_loop()
         ready = threading.Event()
         ending = self._ending = threading.Event()
 
@@ -156,6 +156,15 @@ class Host:
     def forget(self) -> None:
         """Drop all after a fork: threads do not live on in the child."""
         self.__init__()  # type: ignore[misc]  # the same object must start afresh, others hold it
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """Make the loop; uvloop's, where it is installed, takes half the time for the same work."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 def after_fork(forget: Callable[[], None]) -> None:

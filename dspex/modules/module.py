@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from msgspec.structs import replace
+
 from dspex import _host
 from dspex.errors import ProgramError
 from dspex.events.bus import bus
 from dspex.events.event import ModuleEnd, ModuleStart
 from dspex.lm.base import BaseLM
 from dspex.modules import calling, parts
-from dspex.scope.history import keepers
-from dspex.scope.scope import current, within
+from dspex.scope.scope import current, enter, within
 
 if TYPE_CHECKING:
     from dspex.modules.pipeline import Pipeline
@@ -89,20 +90,18 @@ class Module(parts.Part):
         return await self._run(args, inputs)
 
     async def _run(self, args: tuple[Any, ...], inputs: dict[str, Any]) -> Any:
-        token = keepers.set((*keepers.get(), self.history))
-        try:
+        scope = current()
+        with enter(replace(scope, histories=(*scope.histories, self.history))):
             if calling.watched(self):
                 return await calling.around(self, args, inputs, self._emitting)
             return await self._emitting(args, inputs)
-        finally:
-            keepers.reset(token)
 
     async def _emitting(self, args: tuple[Any, ...], inputs: dict[str, Any]) -> Any:
         if not bus.wanted(ModuleStart):
             return await self._forward(args, inputs)
         name = type(self).__name__
-        call = f"{name}-{current().rng.getrandbits(32):08x}"
-        with within(call) as scope:
+        call = f"{name}-{os.urandom(4).hex()}"  # never of the run's own draws, which nobody's listening may change
+        with within(call, apart=False) as scope:
             scope.emit(ModuleStart(module=name, call=call))
             error = "cancelled"
             try:

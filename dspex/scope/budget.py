@@ -26,14 +26,15 @@ Warn = Callable[[float, float, float, Kind], None]
 class Reservation:
     """What is set aside for one call; settle it once, or release it where nothing was paid."""
 
-    def __init__(self, budget: Budget, usd: float, tokens: float = 0) -> None:
+    def __init__(self, budget: Budget, usd: float, tokens: float = 0, calls: int = 1) -> None:
         self._budget = budget
         self.usd = usd
         self.tokens = tokens
+        self.calls = calls
 
-    def settle(self, usd: float, tokens: float = 0) -> None:
+    def settle(self, usd: float, tokens: float = 0, calls: int = 1) -> None:
         """Book what the call did take and free the rest; settling again does nothing."""
-        self._budget._settle(self, {"usd": usd, "tokens": tokens, "calls": 1})
+        self._budget._settle(self, {"usd": usd, "tokens": tokens, "calls": calls})
 
     def release(self) -> None:
         """Free all of it: the call never was, or somebody else pays for it."""
@@ -124,13 +125,13 @@ class Budget:
                 self._used[kind] += used.get(kind, 0)
                 self._crossed(kind)
 
-    def try_reserve(self, usd: float, tokens: float = 0) -> Reservation | None:
+    def try_reserve(self, usd: float, tokens: float = 0, calls: int = 1) -> Reservation | None:
         """Set aside what a call may take; None where it will fit only once calls in flight have settled.
 
         Raises:
             BudgetExceeded: it would cross a cap whatever those calls take.
         """
-        ask: dict[Kind, float] = {"usd": usd, "tokens": tokens, "calls": 1}
+        ask: dict[Kind, float] = {"usd": usd, "tokens": tokens, "calls": calls}
         with self._lock:
             for kind, cap in self._caps.items():
                 if self._used[kind] + ask[kind] > cap:
@@ -139,7 +140,7 @@ class Budget:
                 return None
             for kind in KINDS:
                 self._held[kind] += ask[kind]
-            reservation = Reservation(self, usd, tokens)
+            reservation = Reservation(self, usd, tokens, calls)
             self._open.add(reservation)
             return reservation
 
@@ -151,10 +152,10 @@ class Budget:
             raise BudgetExceeded(f"budget of {caps} is taken up by calls in flight")
         return reservation
 
-    async def areserve(self, usd: float, tokens: float = 0) -> Reservation:
+    async def areserve(self, usd: float, tokens: float = 0, calls: int = 1) -> Reservation:
         """Set it aside, waiting for calls in flight to settle where that may help."""
-        while (reservation := self.try_reserve(usd, tokens)) is None:
-            await _host.hop(self._settled({"usd": usd, "tokens": tokens, "calls": 1}))
+        while (reservation := self.try_reserve(usd, tokens, calls)) is None:
+            await _host.hop(self._settled({"usd": usd, "tokens": tokens, "calls": calls}))
         return reservation
 
     def _fits(self, ask: Mapping[Kind, float]) -> bool:
@@ -174,7 +175,9 @@ class Budget:
             if reservation not in self._open:
                 return
             self._open.remove(reservation)
-            held: dict[Kind, float] = {"usd": reservation.usd, "tokens": reservation.tokens, "calls": 1}
+            held: dict[Kind, float] = {
+                "usd": reservation.usd, "tokens": reservation.tokens, "calls": reservation.calls,
+            }  # fmt: skip
             for kind in KINDS:
                 # Sums of floats drift; with nothing in flight nothing is set aside, or somebody would wait for ever.
                 self._held[kind] = max(0.0, self._held[kind] - held[kind]) if self._open else 0.0

@@ -12,16 +12,29 @@ import functools
 import inspect
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from contextvars import ContextVar
 from typing import Any, Self, TypeVar, cast
+
+from msgspec.structs import replace
 
 from dspex.events.event import Log
 from dspex.scope.ambient import ambient
-from dspex.scope.scope import current
+from dspex.scope.scope import current, move_to
 
 T = TypeVar("T")
 
-ACTIVE_CALL_ID: ContextVar[str | None] = ContextVar("dspex_active_call_id", default=None)
+
+class _ActiveCallId:
+    """Reads like DSPy's ContextVar of the same name."""
+
+    def get(self) -> str | None:
+        """Return the id of the call around the running code; None where there is none."""
+        return current().call_id
+
+    def __repr__(self) -> str:
+        return f"<ACTIVE_CALL_ID: {self.get()}>"
+
+
+ACTIVE_CALL_ID = _ActiveCallId()
 """The call around the running code; in a start handler, the parent of the call that starts."""
 
 
@@ -114,13 +127,14 @@ class Told:
     def __enter__(self) -> Self:
         given = {"call_id": self.call_id, "instance": self._instance, "inputs": self._inputs}
         self._tell("start", given)
-        self._parent = ACTIVE_CALL_ID.get()
-        ACTIVE_CALL_ID.set(self.call_id)
+        scope = current()
+        self._parent = scope.call_id
+        move_to(replace(scope, call_id=self.call_id))
         return self
 
     def __exit__(self, _type: object, exception: BaseException | None, _traceback: object) -> None:
         # Set, not reset by token: a generator may be closed in another context than it was started in.
-        ACTIVE_CALL_ID.set(self._parent)
+        move_to(replace(current(), call_id=self._parent))
         self._tell("end", {"call_id": self.call_id, "outputs": self.outputs, "exception": exception})
 
     def _tell(self, when: str, given: Mapping[str, Any]) -> None:

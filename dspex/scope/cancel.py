@@ -29,7 +29,7 @@ class CancelToken:
         self._lock = threading.Lock()
         self._how: How | None = None
         self._error: Interruption | None = None
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: dict[object, Callable[[], None]] = {}
         self._holds: dict[str, bool] = {}
         self._open = threading.Event()
         self._open.set()
@@ -136,13 +136,13 @@ class CancelToken:
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener()` whenever work may go on or must end, in the thread that says so; return its removal."""
+        key = object()
         with self._lock:
-            self._listeners.append(listener)
+            self._listeners[key] = listener
 
         def remove() -> None:
             with self._lock:
-                if listener in self._listeners:
-                    self._listeners.remove(listener)
+                self._listeners.pop(key, None)
 
         return remove
 
@@ -152,42 +152,60 @@ class CancelToken:
         Raises:
             CancelRequested: or the error the cancel was asked for with.
         """
-        task = asyncio.current_task()
-        assert task is not None, "guard runs inside a task of the host loop"
         if self._how == "cancel":
             coro.close()
             self.check()
-        foreign = task.cancelling()
-        cut = over = False
-
-        def interrupt() -> None:
-            if self._how == "cancel":
-                _host.loop().call_soon_threadsafe(cut_off)
-
-        def cut_off() -> None:
-            nonlocal cut
-            if not over and not cut:
-                cut = True
-                task.cancel()
-
-        remove = self.listen(interrupt)
-        interrupt()  # the end may have been asked for before we listened
+        cut = _Cut(self, asyncio.current_task())
+        with self._lock:
+            self._listeners[cut] = cut
+        if self._how is not None:
+            cut()  # the end may have been asked for before we listened
         try:
             return await coro
         except (asyncio.CancelledError, Exception):  # what is cut may fail in any way; the cut is the reason
-            if (
-                cut and task.cancelling() <= foreign + 1
-            ):  # else somebody else cancelled it too: theirs goes on
+            if cut.is_the_reason:
                 self.check()
             raise
         finally:
-            over = True
-            remove()
-            if cut:
-                task.uncancel()
+            with self._lock:
+                self._listeners.pop(cut, None)
+            cut.end()
 
     def _tell(self) -> None:
         with self._lock:
-            listeners = list(self._listeners)
+            listeners = list(self._listeners.values())
         for listener in listeners:
             listener()
+
+
+class _Cut:
+    """Cuts one task off when its run is cancelled; one object in place of closures, for one is made at each call."""
+
+    __slots__ = ("_done", "_foreign", "_over", "_task", "_token")
+
+    def __init__(self, token: CancelToken, task: asyncio.Task[Any] | None) -> None:
+        assert task is not None, "guard runs inside a task of the host loop"
+        self._token = token
+        self._task = task
+        self._foreign = task.cancelling()
+        self._done = self._over = False
+
+    def __call__(self) -> None:
+        if self._token.how == "cancel":
+            _host.loop().call_soon_threadsafe(self._off)
+
+    @property
+    def is_the_reason(self) -> bool:
+        """Whether the task ended for this; where somebody else cancelled it too, theirs goes on."""
+        return self._done and self._task.cancelling() <= self._foreign + 1
+
+    def end(self) -> None:
+        """Leave the task alone from here on."""
+        self._over = True
+        if self._done:
+            self._task.uncancel()
+
+    def _off(self) -> None:
+        if not self._over and not self._done:
+            self._done = True
+            self._task.cancel()

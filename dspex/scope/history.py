@@ -6,16 +6,14 @@ modules and the process keep history too and know no model.
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import Any
 
 from dspex.scope.ambient import ambient
+from dspex.scope.scope import current
 
 Entry = dict[str, Any]
 EVERYTHING: list[Entry] = []
 """The calls of the whole process."""
-keepers: ContextVar[tuple[list[Entry], ...]] = ContextVar("dspex_keepers", default=())
-"""The histories of the modules around the running code."""
 
 
 def wanted() -> bool:
@@ -27,7 +25,7 @@ def wanted() -> bool:
 def remember(entry: Entry, own: list[Entry]) -> None:
     """Add a call to its model's history and to all others that keep it."""
     limit = ambient().max_history_size
-    for history in (own, EVERYTHING, *keepers.get()):
+    for history in (own, EVERYTHING, *current().histories):
         history.append(entry)
         if len(history) > limit:
             del history[: len(history) - limit]

@@ -8,38 +8,53 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from dspex.events.bus import bus
 from dspex.events.event import Event, LMRole
 from dspex.scope.budget import Budget
 from dspex.scope.cancel import CancelToken
+from dspex.scope.ledger import Ledger
 
 
 class Tally:
     """Counts what was called and spent within a scope and all below it."""
 
-    def __init__(self, above: Tally | None = None) -> None:
-        self.calls = 0
-        self.cost = 0.0
+    __slots__ = ("_above", "_lock", "calls", "cost")
+
+    def __init__(self, above: Tally | None = None, *, calls: int = 0, cost: float = 0.0) -> None:
+        self.calls = calls
+        self.cost = cost
         self._above = above
-        self._lock = threading.Lock()
+        self._lock: threading.Lock = threading.Lock() if above is None else above._lock
 
     def add(self, cost: float) -> None:
         """Count one LM call here and in every scope above."""
+        self._count(self, 1, cost)
+
+    def take(self, calls: int, cost: float) -> None:
+        """Count what an earlier life of the run did, here and above but for the run's own tally: it began with it."""
+        self._count(self, calls, cost, but_the_top=True)
+
+    def _count(self, tally: Tally | None, calls: int, cost: float, *, but_the_top: bool = False) -> None:
         with self._lock:
-            self.calls += 1
-            self.cost += cost
-        if self._above is not None:
-            self._above.add(cost)
+            while tally is not None:
+                if not (but_the_top and tally._above is None):
+                    tally.calls += calls
+                    tally.cost += cost
+                tally = tally._above
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """The place of an act: its run, its span, its rights."""
+class Scope(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """The place of an act: its run, its span, its rights.
+
+    A struct of msgspec's because one is made at each level of each call; `msgspec.structs.replace` makes another.
+    """
 
     run: str = ""
     span: str = ""
@@ -48,13 +63,24 @@ class Scope:
     """Who asks the model: the task itself, an optimizer's proposal, a judge."""
     patient: bool = False
     """True in runs: a call may wait for money or a provider; a person's own call may not."""
-    cancel: CancelToken = field(default_factory=CancelToken)
-    budget: Budget = field(default_factory=Budget)
-    rng: random.Random = field(default_factory=random.Random)
-    tally: Tally = field(default_factory=Tally)
+    cancel: CancelToken = msgspec.field(default_factory=CancelToken)
+    budget: Budget = msgspec.field(default_factory=Budget)
+    rng: random.Random = msgspec.field(default_factory=random.Random)
+    tally: Tally = msgspec.field(default_factory=Tally)
+    ledger: Ledger | None = None
+    """What the run's costly acts gave, by place and content; None outside of runs."""
+    histories: tuple[list[dict[str, Any]], ...] = ()
+    """Of the modules around the running code."""
+    call_id: str | None = None
+    """The call around the running code that callbacks were told of."""
 
     def emit(self, event: Event) -> None:
-        """Complete the event with this place and put it on the bus; it belongs to the bus from here on."""
+        """Complete the event with this place and put it on the bus; it belongs to the bus from here on.
+
+        What an earlier life of the run has told is not told again.
+        """
+        if self.ledger is not None and self.ledger.book.told(event):
+            return
         bus.emit(event, run=self.run, span=self.span, parent=self.parent)
 
     def checkpoint(self) -> None:
@@ -71,26 +97,58 @@ def current() -> Scope:
     return _scope.get()
 
 
-@contextmanager
-def enter(scope: Scope) -> Iterator[Scope]:
+class _Entered:
+    """`with` for a scope: a generator in its place would cost as much as the scope itself."""
+
+    __slots__ = ("_scope", "_token")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._token: Token[Scope] | None = None
+
+    def __enter__(self) -> Scope:
+        self._token = _scope.set(self._scope)
+        return self._scope
+
+    def __exit__(self, *_: object) -> None:
+        assert self._token is not None
+        _scope.reset(self._token)
+
+
+def move_to(scope: Scope) -> None:
+    """Go on in this scope, for those who cannot come back by `with`."""
+    _scope.set(scope)
+
+
+def enter(scope: Scope) -> AbstractContextManager[Scope]:
     """Run the `with` block in this scope."""
-    token = _scope.set(scope)
-    try:
-        yield scope
-    finally:
-        _scope.reset(token)
+    return _Entered(scope)
 
 
-@contextmanager
-def within(span: str, *, role: LMRole | None = None) -> Iterator[Scope]:
+def within(
+    span: str, *, role: LMRole | None = None, at: int | None = None, apart: bool = True
+) -> AbstractContextManager[Scope]:
     """Run the `with` block one level deeper, with a tally of its own.
+
+    Args:
+        span: what is done there.
+        role: who asks models there.
+        at: its position among those of the same name, where the caller knows it; otherwise they are counted.
+        apart: False where the span is there only for whoever listens: what a resumed run finds does not depend on it.
 
     Example:
         >>> with within("candidate c01") as scope:
         ...     current() is scope
         True
     """
-    outer = current()
-    inner = replace(outer, span=span, parent=outer.span, role=role or outer.role, tally=Tally(outer.tally))
-    with enter(inner):
-        yield inner
+    outer = _scope.get()
+    ledger = outer.ledger
+    inner = replace(
+        outer,
+        span=span,
+        parent=outer.span,
+        role=role or outer.role,
+        tally=Tally(outer.tally),
+        ledger=ledger.below(span, at) if ledger is not None and apart else ledger,
+    )
+    return _Entered(inner)

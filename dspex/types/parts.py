@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import Any, Literal
 
 from dspex.errors import ContentError, SettingsError
@@ -49,12 +47,13 @@ class Collector:
 
 
 Writing = Collector | Literal["plain"] | None
-_writing: ContextVar[Writing] = ContextVar("dspex_writing", default=None)
+"""How special values are written: into a collector, as plain fields, or (None) as DSPy saves them."""
+_HOW = "dspex_writing"
 
 
-def writing() -> Writing:
-    """Return how special values are to be written now: into a collector, as plain fields, or (None) as DSPy saves."""
-    return _writing.get()
+def writing(context: Any) -> Writing:
+    """Return how special values are written, as `written` told pydantic's serializers in their context."""
+    return context.get(_HOW) if isinstance(context, dict) else None
 
 
 def to_parts(value: object) -> str | tuple[Part, ...]:
@@ -91,12 +90,12 @@ def written(value: object, how: Writing, fallback: Callable[[Any], Any] = str) -
     """
     from pydantic_core import PydanticSerializationError, to_json
 
-    with _as(how):
-        try:
-            return to_json(value, inf_nan_mode="constants", fallback=fallback).decode()
-        except (PydanticSerializationError, ValueError) as exc:
-            kind = type(value).__name__
-            raise ContentError(f"A `{kind}` cannot be written as JSON: {exc}; give plain values.") from exc
+    try:
+        text = to_json(value, inf_nan_mode="constants", fallback=fallback, context={_HOW: how})
+    except (PydanticSerializationError, ValueError) as exc:
+        kind = type(value).__name__
+        raise ContentError(f"A `{kind}` cannot be written as JSON: {exc}; give plain values.") from exc
+    return text.decode()
 
 
 def as_part(part: Any) -> Part:
@@ -146,12 +145,3 @@ def unsaved(value: object) -> dict[str, Any] | None:
         return None
     alone = isinstance(parts, list) and len(parts) == 1 and isinstance(parts[0], dict)
     return parts[0] if alone else None
-
-
-@contextmanager
-def _as(how: Writing) -> Iterator[None]:
-    token = _writing.set(how)
-    try:
-        yield
-    finally:
-        _writing.reset(token)

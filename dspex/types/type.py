@@ -58,9 +58,11 @@ class Type(pydantic.BaseModel, Special):
         return [t for a in get_args(annotation) for t in cls.extract_custom_type_from_annotation(a)]
 
     @pydantic.model_serializer(mode="wrap")
-    def serialize_model(self, handler: pydantic.SerializerFunctionWrapHandler) -> Any:
+    def serialize_model(
+        self, handler: pydantic.SerializerFunctionWrapHandler, info: pydantic.SerializationInfo
+    ) -> Any:
         """Write the value: its parts to whoever collects them, its fields in answers, DSPy's form in saved programs."""
-        how = writing()
+        how = writing(info.context)
         if how == "plain":
             return handler(self)
         form = self.prompt_form() if isinstance(how, Collector) else self.format()

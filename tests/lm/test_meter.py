@@ -19,6 +19,7 @@ from dspex.lm.prices import Price
 from dspex.lm.store import Store
 from dspex.runs.state import RunState, apply
 from dspex.scope.budget import Budget
+from dspex.scope.cancel import CancelToken
 from dspex.scope.scope import Scope, enter
 from dspex.testing.scripted import Scripted, answer, never
 
@@ -194,3 +195,48 @@ def test_a_patient_call_waits_for_money():
 
     assert len(_host.portal.run(three())) == 3
     assert scope.budget.spent == pytest.approx(0.06)
+
+
+def test_a_run_that_is_held_now_makes_no_further_call():
+    """A call waits before it is made, and goes on when the last hold is taken away."""
+    script, scope = Scripted("blue"), Scope(cancel=CancelToken())
+    scope.cancel.pause(now=True)
+
+    async def call() -> str:
+        with enter(scope):
+            task = asyncio.ensure_future(Meter(script, "m").send(ASK))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert script.requests == []
+        scope.cancel.resume()
+        return (await task).text
+
+    assert _host.portal.run(call()) == "blue"
+
+
+async def test_tokens_and_calls_are_booked_as_money_is():
+    """What failed is none of them."""
+    scope = Scope(budget=Budget(tokens=500, calls=2))
+    with enter(scope):
+        await Meter(Scripted("blue"), "m").send(ASK)
+        with pytest.raises(LMQuotaError):
+            await Meter(Scripted(LMQuotaError("no credit")), "m").send(ASK)
+        assert (scope.budget.used["tokens"], scope.budget.used["calls"]) == (15, 1)
+        await Meter(Scripted("blue"), "m").send(ASK)
+        with pytest.raises(BudgetExceeded, match="2 calls"):
+            await Meter(Scripted("blue"), "m").send(ASK)
+
+
+async def test_the_dearest_who_may_answer_is_set_aside(monkeypatch: pytest.MonkeyPatch):
+    """A fallback that costs more must fit under the cap as well."""
+    scope = Scope(budget=Budget(1.0))
+    monkeypatch.setattr("dspex.lm.meter.price_of", {"m": Price(1e-6, 1e-6), "dear": PRICE}.get)
+    script = Scripted(never())
+    with enter(scope):
+        task = asyncio.ensure_future(Meter(script, "m", others=("dear", "unknown")).send(ASK))
+        while not script.waiting:
+            await asyncio.sleep(0)
+        assert scope.budget.reserved == pytest.approx(9 * 1e-3 + 100 * 2e-3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task

@@ -17,8 +17,9 @@ from dspex.errors import (
     LMTimeoutError,
 )
 from dspex.events.event import AnyEvent, LMRetry
-from dspex.lm.messages import Message, Request
+from dspex.lm.messages import Message, Request, Response
 from dspex.lm.retry import BASE_SECONDS, LONGEST_BACKOFF, PATIENCE, Retry
+from dspex.lm.transport import OnChunk
 from dspex.scope.scope import Scope, enter
 from dspex.testing.scripted import Scripted
 
@@ -101,3 +102,32 @@ async def test_a_wait_can_be_cancelled():
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_in_a_run_a_429_is_a_turn_to_wait_for(waits: list[float]):
+    """It is no failed try, as long as patience lasts; outside of a run it is one."""
+    script = Scripted(*(LMRateLimitError("slow", status=429) for _ in range(8)), "blue")
+    with enter(Scope(patient=True)):
+        assert (await Retry(script, num_retries=1).send(ASK)).text == "blue"
+    assert len(script.requests) == 9
+    for_ever = Scripted(LMRateLimitError("slow", status=429, retry_after=30.0), repeat=True)
+    with enter(Scope(patient=True)), pytest.raises(LMRateLimitError):
+        await Retry(for_ever, num_retries=1).send(ASK)
+    assert PATIENCE <= sum(wait for wait in waits if 30 <= wait < 31) <= PATIENCE + 3 * 31
+    alone = Scripted(LMRateLimitError("slow", status=429), repeat=True)
+    with pytest.raises(LMRateLimitError):
+        await Retry(alone, num_retries=1).send(ASK)
+    assert len(alone.requests) == 2
+
+
+async def test_who_wants_to_know_is_told_which_calls_failed_before(waits: list[float]):
+    """An answer after a retry says less about how much a provider takes."""
+    told: list[bool] = []
+
+    class Curious(Scripted):
+        async def attempt(self, request: Request, on_chunk: OnChunk | None, *, again: bool) -> Response:
+            told.append(again)
+            return await self.send(request)
+
+    await Retry(Curious(LMServerError("a"), LMServerError("b"), "blue")).send(ASK)
+    assert told == [False, True, True]

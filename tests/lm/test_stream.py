@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dspex.lm import stream
 from dspex.lm.messages import Call, Choice, Chunk, Response, Usage
 from dspex.lm.stream import Assembly, Events, StreamError
-from dspex.testing.server import _events
+from dspex.testing.server.bodies import events as _events
 
 ANSWER = Response(
     choices=(

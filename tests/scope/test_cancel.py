@@ -122,7 +122,7 @@ def test_guard_gives_what_it_guards() -> None:
     assert _host.portal.run(token.guard(give())) == 7
     with pytest.raises(LookupError, match="own"):
         _host.portal.run(token.guard(fail()))
-    assert token._listeners == []
+    assert not token._listeners
 
 
 def test_guard_cuts_on_cancel_and_not_on_stop() -> None:
@@ -141,7 +141,7 @@ def test_guard_cuts_on_cancel_and_not_on_stop() -> None:
     token.request("cancel")
     with pytest.raises(CancelRequested):
         future.result(LIMIT)
-    assert token._listeners == []
+    assert not token._listeners
 
 
 def test_guard_starts_nothing_after_a_cancel() -> None:
@@ -265,11 +265,14 @@ def test_a_cancel_reaches_every_guard_from_any_thread() -> None:
 def test_work_goes_on_when_the_last_hold_is_gone() -> None:
     """A person's pause outlives a provider's, and the other way round."""
     token = CancelToken()
-    assert token.pause() and token.pause("provider x")
+    assert token.pause()
+    assert token.pause("provider x")
     assert not token.pause("provider x")
-    assert token.resume("provider x") and token.paused
+    assert token.resume("provider x")
+    assert token.paused
     assert token.holds == ("user",)
-    assert token.resume() and not token.paused
+    assert token.resume()
+    assert not token.paused
     assert not token.resume()
 
 
@@ -279,7 +282,8 @@ def test_an_end_takes_every_hold_away() -> None:
     token.pause()
     token.pause("provider x", now=True)
     token.request("stop")
-    assert not token.paused and not token.held_now
+    assert not token.paused
+    assert not token.held_now
     assert not token.pause()
 
 
@@ -288,8 +292,11 @@ def test_a_soft_hold_may_become_a_hard_one() -> None:
     token = CancelToken()
     token.pause()
     assert not token.held_now
-    assert token.pause(now=True) and token.held_now
-    assert token.pause(now=False) and not token.held_now and token.paused
+    assert token.pause(now=True)
+    assert token.held_now
+    assert token.pause(now=False)
+    assert not token.held_now
+    assert token.paused
 
 
 async def held(token: CancelToken) -> asyncio.Task[None]:

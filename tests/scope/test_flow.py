@@ -305,7 +305,7 @@ def test_flows_leave_no_listener_on_the_token() -> None:
     async def law(token: CancelToken) -> None:
         for _ in range(3):
             await collect(flow(range(3), turns, 2), [])
-        assert token._listeners == []
+        assert not token._listeners
 
     on_host(law)
 
