@@ -1,46 +1,31 @@
-"""Evaluate: a program, a set of examples and a metric become a score you can watch."""
+"""Evaluate: a program, a set of examples and a metric become a score you can watch; DSPy's class.
+
+`dspex.evaluate(program, data, metric)` in `rows.py` is the same as a stream of rows.
+"""
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
-from dspex._canon import canonical, digest
-from dspex.data.example import Example, Prediction
-from dspex.evaluate.cells import Cell, Cells
-from dspex.evaluate.export import rows_of, save_csv, save_json
-from dspex.evaluate.launch import Order, check_examples, check_inputs, check_program, launch
-from dspex.evaluate.measure import Measured, measure, summarize
+from dspex import _host
+from dspex.evaluate import export
+from dspex.evaluate.estimate import SAMPLE, Estimate, estimate
+from dspex.evaluate.exam import CANDIDATE, Exam, How, propose
+from dspex.evaluate.progress import watch
+from dspex.evaluate.recipe import Caller
+from dspex.evaluate.result import EvaluationResult
 from dspex.evaluate.score import Metric, check_metric, name_of
-from dspex.evaluate.stream import Task
-from dspex.events.event import BestChanged, CandidateProposed
+from dspex.evaluate.source import Data
+from dspex.evaluate.table import show_table
 from dspex.modules.module import Module
 from dspex.runs import run as _run
-from dspex.runs.engine import Kept
-from dspex.runs.words import score_text
 from dspex.scope.callbacks import Told, listening
 from dspex.scope.scope import current
-from dspex.settings import current_settings
 
-CANDIDATE = "program"
-
-
-class EvaluationResult(Prediction):
-    """What an evaluation found: `score` in percent, `results` as (example, prediction, score), and more.
-
-    Fields: `score` (failures count as `failure_score`, DSPy's rule), `results`, `mean` (of the examples that have
-    a score), `low` and `high` (its 95 % interval), `n`, `failed`, `errors` (texts by position).
-    """
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        if self.get("mean") is None:
-            return f"EvaluationResult(score={self.score})"
-        half = (self.high - self.low) / 2
-        failed = f", {self.failed} failed" if self.failed else ""
-        return f"EvaluationResult({score_text(self.mean)} ±{score_text(half)} on {self.n} examples{failed})"
+__all__ = ["CANDIDATE", "Evaluate", "EvaluationResult", "propose"]
 
 
 class Evaluate:
@@ -50,14 +35,22 @@ class Evaluate:
     widget.
 
     Args:
-        devset: examples with inputs marked.
-        metric: `metric(example, prediction, trace=None)` -> number, bool, or Prediction with score and feedback.
+        devset: examples with inputs marked: a list, or any iterable, which is read as the evaluation goes on.
+        metric: `metric(example, prediction, trace=None)`, a coroutine function too -> number, bool, or Prediction
+            with `score`, `feedback` and `scores` (what the score is made of, by name).
         num_threads: examples in flight at once; the setting `num_threads` by default.
+        display_progress: whether to tell on stderr how far it is, where no widget shows it.
+        display_table: whether to show the rows as a table afterwards; a number shows so many of them.
+        max_errors: failed examples at which the rest is given up with the first error; None for no limit. Nothing
+            but failures ends an evaluation early in any case.
+        provide_traceback: whether the log tells of failures with their traceback; as the setting says by default.
         failure_score: what a failed example counts in `score`; 0.0 by default.
         save_as_csv, save_as_json: files to write the results to, one row an example.
         callbacks: who is told when this evaluation starts and ends, beside those of the settings.
-        display_progress, display_table, provide_traceback, max_errors: accepted as in DSPy; progress is what the
-            widget shows.
+        timeout: seconds that one attempt at an example may take; None for no limit.
+        retries: further attempts at an example that failed, each by a copy that shares no kept answer.
+        n: how often each example is answered and scored; the result tells how far the goes differ.
+        executor: where examples are answered: a `dask.distributed.Client`, or None for this process.
 
     Raises:
         DataError, SettingsError, ProgramError: at once, in one line, before anything is spent.
@@ -74,7 +67,7 @@ class Evaluate:
     def __init__(
         self,
         *,
-        devset: Iterable[Example] | None = None,
+        devset: Data | None = None,
         metric: Metric | None = None,
         num_threads: int | None = None,
         display_progress: bool = False,
@@ -85,20 +78,36 @@ class Evaluate:
         save_as_csv: str | None = None,
         save_as_json: str | None = None,
         callbacks: Iterable[Any] | None = None,
+        timeout: float | None = None,
+        retries: int = 0,
+        n: int = 1,
+        executor: Any = None,
     ) -> None:
+        self._how = How(
+            num_threads=num_threads, timeout=timeout, retries=retries, max_errors=max_errors, n=n,
+            failure_score=failure_score, provide_traceback=provide_traceback, executor=executor,
+        )  # fmt: skip
         self.devset = devset
         self.metric = metric
         self.num_threads = num_threads
+        self.display_progress = display_progress
+        self.display_table = display_table
+        self.max_errors = max_errors
+        self.provide_traceback = provide_traceback
         self.failure_score = failure_score
         self.save_as_csv = save_as_csv
         self.save_as_json = save_as_json
         self.callbacks = list(callbacks or ())
+        self.timeout = timeout
+        self.retries = retries
+        self.n = n
+        self.executor = executor
 
     def __call__(
         self,
         program: Module,
         metric: Metric | None = None,
-        devset: Iterable[Example] | None = None,
+        devset: Data | None = None,
         num_threads: int | None = None,
         display_progress: bool | None = None,
         display_table: bool | int | None = None,
@@ -108,56 +117,46 @@ class Evaluate:
     ) -> EvaluationResult:
         """Evaluate and wait; inside of a run it is part of that run.
 
+        Ctrl-C ends the evaluation with what it has and goes on as an interrupt.
+
         Args:
             program: what to evaluate.
-            metric, devset, num_threads, save_as_csv, save_as_json: they win over those given to the constructor.
+            metric, devset, num_threads, display_progress, display_table, save_as_csv, save_as_json: they win over
+                those given to the constructor.
             callback_metadata: handed to callbacks as it is.
-            display_progress, display_table: accepted as in DSPy.
         """
-        now = copy.copy(self)
-        now.num_threads = num_threads or self.num_threads
+        given = {
+            "program": program, "metric": metric, "devset": devset, "num_threads": num_threads,
+            "display_progress": display_progress, "display_table": display_table,
+            "callback_metadata": callback_metadata,
+        }  # fmt: skip
+        progress = self.display_progress if display_progress is None else display_progress
         callbacks = listening(self)
         if not callbacks:
-            result = now._evaluate(program, metric, devset)
+            result = self._evaluate(program, metric, devset, num_threads, progress)
         else:
-            given = {
-                "program": program, "metric": metric, "devset": devset, "num_threads": num_threads,
-                "display_progress": display_progress, "display_table": display_table,
-                "callback_metadata": callback_metadata,
-            }  # fmt: skip
             with Told(callbacks, "evaluate", self, given) as told:
-                result = told.outputs = now._evaluate(program, metric, devset)
-        self._save(
-            result, metric, csv=save_as_csv or self.save_as_csv, json=save_as_json or self.save_as_json
-        )
+                result = told.outputs = self._evaluate(program, metric, devset, num_threads, progress)
+        name = name_of(check_metric(metric or self.metric))
+        table = self.display_table if display_table is None else display_table
+        if table:
+            show_table(result, name, None if table is True else int(table))
+        for path, form in (
+            (save_as_csv or self.save_as_csv, ".csv"),
+            (save_as_json or self.save_as_json, ".json"),
+        ):
+            if path:
+                kept = "results" in result
+                records = export.rows_of(result.results, name).__iter__ if kept else result.records
+                export.save(records, Path(path), form)
         return result
-
-    def _evaluate(
-        self, program: Module, metric: Metric | None, devset: Iterable[Example] | None
-    ) -> EvaluationResult:
-        if current().run:
-            return self._inline(program, metric, devset)
-        run = self.start(program, metric=metric, devset=devset)
-        _run.announce(run)
-        result: EvaluationResult = run.result()
-        return result
-
-    def _save(
-        self, result: EvaluationResult, metric: Metric | None, *, csv: str | None, json: str | None
-    ) -> None:
-        if csv or json:
-            rows = rows_of(result.results, name_of(check_metric(metric or self.metric)))
-            if csv:
-                save_csv(rows, csv)
-            if json:
-                save_json(rows, json)
 
     def start(
         self,
         program: Module,
         *,
         metric: Metric | None = None,
-        devset: Iterable[Example] | None = None,
+        devset: Data | None = None,
         budget: float | None = None,
         name: str | None = None,
     ) -> _run.Run:
@@ -165,94 +164,68 @@ class Evaluate:
 
         Args:
             program, metric, devset: as above; they win over those given to the constructor.
-            budget: cap in US dollars.
+            budget: cap in US dollars, or caps by kind.
             name: what to call it.
         """
-        task, rows = self._task(program, metric, devset)
-        order = Order(
-            program=check_program(program),
-            work="evaluate",
-            method="Evaluate",
-            metric=name_of(task.metric),
-            budget=budget,
-            name=name,
-            planned=1,
-            sizes={"dev": len(rows)},
-        )
-        return launch(order, lambda kept: self._work(kept, task, rows))
+        exam = self._exam(program, metric, devset)
+        given = {"program": program, "metric": metric, "devset": devset, "budget": budget, "name": name}
+        return exam.start(Caller(method=self, given=given), budget=budget, name=name)
 
-    def _task(
-        self, program: Module, metric: Metric | None, devset: Iterable[Example] | None
-    ) -> tuple[Task, list[Example]]:
-        checked = check_program(program)
-        rows = check_examples(self.devset if devset is None else devset, "devset")
-        check_inputs(checked, rows, "devset")
-        task = Task(
-            program=checked,
-            metric=check_metric(metric or self.metric),
-            candidate=CANDIDATE,
-            digest=digest(checked.dump_state()),
-            cells=Cells(),
-            width=self.num_threads or current_settings().num_threads,
-        )
-        return task, rows
+    def estimate(
+        self, program: Module, *, metric: Metric | None = None, devset: Data | None = None
+    ) -> Estimate:
+        """Tell what this evaluation would take, before anything is spent: calls, tokens and dollars.
 
-    def _inline(
-        self, program: Module, metric: Metric | None, devset: Iterable[Example] | None
+        The program runs on a few examples with a stand-in for each of its models; nothing is sent.
+
+        Args:
+            program, metric, devset: as above; they win over those given to the constructor.
+
+        Example:
+            >>> import dspex
+            >>> rows = [dspex.Example(ticket="The app crashes", team="bug").with_inputs("ticket")] * 50
+            >>> with dspex.context(lm=dspex.LM("openai/gpt-4o-mini")):
+            ...     cost = Evaluate(devset=rows, metric=dspex.exact("team")).estimate(dspex.Predict("ticket -> team"))
+            >>> cost.calls
+            50
+        """
+        exam = self._exam(program, metric, devset)
+        sample = exam.source.sample(SAMPLE)
+        return estimate(exam.program, exam.task.metric, sample, exam.source.size, times=self.n)
+
+    def _exam(
+        self, program: Module, metric: Metric | None, devset: Data | None, num_threads: int | None = None
+    ) -> Exam:
+        how = dataclasses.replace(
+            self._how,
+            **{name: getattr(self, name) for name in _CHANGEABLE},
+            num_threads=num_threads or self.num_threads,
+        )
+        data = self.devset if devset is None else devset
+        return Exam(program, metric or self.metric, data, how, "devset")
+
+    def _evaluate(
+        self,
+        program: Module,
+        metric: Metric | None,
+        devset: Data | None,
+        num_threads: int | None,
+        progress: bool,
     ) -> EvaluationResult:
-        task, rows = self._task(program, metric, devset)
-        return self._result(rows, measure(task, rows))
-
-    def _work(self, kept: Kept, task: Task, rows: list[Example]) -> EvaluationResult:
-        cells: list[Cell | None] = [None] * len(rows)
-        kept.partial = lambda: self._result(rows, summarize(cells, 0.0)) if any(cells) else None
-        propose(kept, CANDIDATE, task.program, task.digest, baseline=True)
-        measured = measure(task, rows, each=cells.__setitem__)
-        current().emit(BestChanged(candidate=CANDIDATE, mean=measured.mean))
-        return self._result(rows, measured)
-
-    def _result(self, rows: list[Example], measured: Measured) -> EvaluationResult:
-        pairs = [(row, cell) for row, cell in zip(rows, measured.cells, strict=True) if cell is not None]
-        results = [
-            (row, cell.prediction, self.failure_score if cell.score is None else cell.score)
-            for row, cell in pairs
-        ]
-        total = sum(score for _, _, score in results)
-        return EvaluationResult(
-            score=round(100 * total / len(results), 2) if results else 0.0,
-            results=results,
-            mean=measured.mean,
-            low=measured.low,
-            high=measured.high,
-            n=measured.n,
-            failed=measured.failed,
-            errors={
-                i: cell.error for i, cell in enumerate(measured.cells) if cell is not None and cell.error
-            },
-        )
+        exam = self._exam(program, metric, devset, num_threads)
+        if current().run:
+            return _host.portal.run(exam.here(), "evaluation")
+        run = exam.start(Caller(method=self, given={"program": program, "metric": metric, "devset": devset}))
+        shown = _run.announce(run)
+        try:
+            if progress and not shown:
+                watch(run)
+            result: EvaluationResult = run.result()
+        except KeyboardInterrupt:
+            run.stop(by="interrupt")
+            raise
+        return result
 
 
-def propose(
-    kept: Kept,
-    id: str,
-    program: Any,
-    ref: str,
-    *,
-    origin: str = "",
-    what: str = "as written",
-    baseline: bool = False,
-) -> None:
-    """Tell the run of a candidate and keep its program, by reference to its state."""
-    kept.keep(id, program, ref, canonical(program.dump_state()).encode())
-    predictors = program.named_predictors()
-    current().emit(
-        CandidateProposed(
-            candidate=id,
-            origin=origin,
-            what=what,
-            instructions={path: p.signature.spec.instructions for path, p in predictors},
-            demos={path: len(p.demos) for path, p in predictors},
-            program=ref,
-            baseline=baseline,
-        )
-    )
+_CHANGEABLE = ("timeout", "retries", "max_errors", "n", "failure_score", "provide_traceback", "executor")
+"""Options that are attributes too, as DSPy's users set them between two calls."""

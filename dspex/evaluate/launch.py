@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dspex.data.example import Example
 from dspex.errors import DataError, ProgramError
-from dspex.events.event import RunKind
+from dspex.evaluate.course import Course
+from dspex.evaluate.recipe import Caller, fingerprint, write_down
+from dspex.events.event import Log, RunKind
 from dspex.lm.base import BaseLM
 from dspex.lm.lm import LM
 from dspex.modules.module import Module
+from dspex.runs import lost
 from dspex.runs import run as _run
-from dspex.runs.engine import Kept, Plan, Work
-from dspex.scope.budget import Budget
-from dspex.settings import current_settings, fixed, required_lm
+from dspex.runs.plan import Kept, Plan, Work
+from dspex.scope.budget import read_caps
+from dspex.scope.scope import current
+from dspex.settings import Settings, current_settings, fixed, required_lm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +30,13 @@ class Order:
     work: RunKind
     method: str
     metric: str = ""
-    budget: float | None = None
+    budget: float | Mapping[str, float | None] | None = None
     seed: int | None = None
     name: str | None = None
     planned: int | None = None
     sizes: dict[str, int]
+    caller: Caller | None = None
+    """Who was asked to start the run and with what: by it a run of a dead kernel is resumed."""
 
 
 def launch(order: Order, work: Work) -> _run.Run:
@@ -41,7 +47,7 @@ def launch(order: Order, work: Work) -> _run.Run:
         JournalError: runs cannot be kept on disk.
     """
     frozen = current_settings()
-    Budget(order.budget)  # refuses what allows nothing, before a run exists
+    caps = read_caps(order.budget)  # refuses what allows nothing, before a run exists
     models = _models(order.program)
     plan = Plan(
         name=order.name or program_name(order.program),
@@ -50,17 +56,49 @@ def launch(order: Order, work: Work) -> _run.Run:
         metric=order.metric,
         models=tuple(dict.fromkeys(lm.model for lm in models)),
         practice=any(isinstance(lm, LM) and lm.practice for lm in models),
-        budget_usd=order.budget,
+        budget_usd=caps.pop("usd", None),
+        limits=caps,
         seed=frozen.seed if order.seed is None else order.seed,
         sizes=order.sizes,
         planned=order.planned,
+        restart=_restart(order.caller, frozen) if order.caller is not None else None,
     )
 
     def with_frozen(kept: Kept) -> Any:
-        with fixed(frozen):
+        with fixed(frozen) as laid:
+            kept.course = Course(laid, kept.notes, kept.steered)
+            if order.caller is not None and not kept.lived:
+                _write_down(kept, order.caller, frozen)
             return work(kept)
 
     return _run.start(plan, with_frozen)
+
+
+def _restart(caller: Caller, settings: Settings) -> Callable[[Mapping[str, Any]], Any] | None:
+    """Return what starts the same again in this kernel; None where its data could be read only once."""
+    if any(isinstance(value, (Iterator, AsyncIterator)) for value in caller.given.values()):
+        return None
+
+    def restart(changes: Mapping[str, Any]) -> Any:
+        with fixed(settings):
+            return caller.method.start(**{**caller.given, **changes})
+
+    return restart
+
+
+def _write_down(kept: Kept, caller: Caller, settings: Settings) -> None:
+    """Keep how the run was started, and say where a dead one was started alike; in the run's thread."""
+    scope = current()
+    try:
+        recipe = write_down(caller, settings)
+    except (DataError, TypeError, ValueError) as exc:
+        text = f"How this run was started cannot be written down, so it could not be resumed if its kernel died: {exc}"
+        scope.emit(Log(level="warning", text=text))
+        return
+    mark = fingerprint(recipe)
+    kept.describe(recipe, mark)
+    if (notice := lost.notice(mark, but=scope.run)) is not None:
+        scope.emit(Log(level="info", text=notice))
 
 
 def program_name(program: Module) -> str:

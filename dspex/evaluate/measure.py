@@ -1,17 +1,19 @@
-"""One candidate over one set of examples, from a plain thread: the cells, and what they say together."""
+"""One candidate over one set of examples: the cells, and what they say together."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from dspex import _host
 from dspex.data.example import Example
 from dspex.evaluate.cells import Cell
-from dspex.evaluate.statistics import interval
-from dspex.evaluate.stream import Task, stream
+from dspex.evaluate.statistics import Moments
+from dspex.evaluate.stream import Scored, Task, stream
+from dspex.evaluate.sums import Sums
 from dspex.events.event import CandidateEvaluated, EvaluateEnd, EvaluateStart
 from dspex.scope.scope import current, within
 
@@ -37,7 +39,7 @@ def measure(
     full: bool = True,
     each: Callable[[int, Cell], None] | None = None,
 ) -> Measured:
-    """Evaluate a candidate and tell the run what came out.
+    """Evaluate a candidate from a plain thread and tell the run what came out.
 
     Args:
         task: what to evaluate and how.
@@ -50,55 +52,78 @@ def measure(
     """
     cells: list[Cell | None] = [None] * len(examples)
 
-    async def collect() -> None:
-        async with aclosing(stream(task, examples)) as found:
-            async for index, cell in found:
-                cells[index] = cell
-                if each is not None:
-                    each(index, cell)
+    def take(found: Scored) -> None:
+        cells[found.place] = found.cell
+        if each is not None:
+            each(found.place, found.cell)
 
+    sums = Sums(task.repeats)
+    _host.portal.run(survey(task, examples, sums, take, total=len(examples), full=full), "evaluation")
+    return summarize(cells, sums.cost)
+
+
+async def survey(
+    task: Task,
+    examples: Iterable[Example | asyncio.Future[None]],
+    sums: Sums,
+    take: Callable[[Scored], Awaitable[None] | None],
+    *,
+    total: int | None = None,
+    full: bool = True,
+) -> None:
+    """Evaluate a candidate on the host loop, adding up as cells come, and tell the run what came out.
+
+    Args:
+        task: what to evaluate and how.
+        examples: with inputs marked, in any number; a source that has to read first gives futures in between.
+        sums: what to add up in; it holds what there is also where this raises.
+        take: called with every cell; where it returns something to await, nothing goes on before.
+        total: how many examples there are, where that is known.
+        full: False where these are only a part of the validation set.
+
+    Raises:
+        Interruption: the run was asked to end.
+    """
+    goes = None if total is None else total * task.repeats
     with within(task.candidate) as scope:
-        scope.emit(EvaluateStart(candidate=task.candidate, total=len(examples), full=full))
+        scope.emit(EvaluateStart(candidate=task.candidate, total=goes, full=full))
         try:
-            _host.portal.run(collect(), "evaluation")
+            async with aclosing(stream(task, examples)) as found:
+                async for scored in found:
+                    sums.take(scored.place, scored.cell)
+                    waiting = take(scored)
+                    if inspect.isawaitable(waiting):
+                        await waiting
         finally:
-            done, failed = _counts(cells)
-            scope.emit(EvaluateEnd(candidate=task.candidate, done=done, failed=failed))
-        result = summarize(cells, scope.tally.cost)
-    _tell(task.candidate, result, full)
-    return result
+            sums.close()
+            scope.emit(EvaluateEnd(candidate=task.candidate, done=sums.scored, failed=sums.failed))
+    _tell(task.candidate, sums, scope.tally.cost, full)
 
 
 def summarize(cells: Sequence[Cell | None], cost: float) -> Measured:
     """Return mean and interval of the cells that have a score."""
-    scores = [cell.score for cell in cells if cell is not None and cell.score is not None]
-    low, high = interval(scores)
-    mean = math.fsum(scores) / len(scores) if scores else 0.0
-    _, failed = _counts(cells)
+    seen = Moments(cell.score for cell in cells if cell is not None and cell.score is not None)
+    low, high = seen.interval()
+    failed = sum(cell is not None and cell.score is None for cell in cells)
     return Measured(
-        cells=tuple(cells), mean=mean, low=low, high=high, n=len(scores), failed=failed, cost=cost
+        cells=tuple(cells), mean=seen.mean, low=low, high=high, n=seen.n, failed=failed, cost=cost
     )
 
 
-def _tell(candidate: str, result: Measured, full: bool) -> None:
+def _tell(candidate: str, sums: Sums, cost: float, full: bool) -> None:
     scope = current()
+    low, high = sums.interval()
     scope.emit(
         CandidateEvaluated(
             candidate=candidate,
-            mean=result.mean,
-            low=result.low,
-            high=result.high,
-            n=result.n,
-            failed=result.failed,
+            mean=sums.mean,
+            low=low,
+            high=high,
+            n=sums.scored,
+            failed=sums.failed,
             full=full,
             calls=scope.tally.calls,
-            cost=result.cost,
+            cost=cost,
             spent=scope.tally.cost,
         )
     )
-
-
-def _counts(cells: Sequence[Cell | None]) -> tuple[int, int]:
-    done = sum(cell is not None and cell.score is not None for cell in cells)
-    failed = sum(cell is not None and cell.score is None for cell in cells)
-    return done, failed

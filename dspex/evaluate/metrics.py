@@ -32,6 +32,8 @@ def exact(*fields: str) -> Callable[..., bool]:
 
     metric.__name__ = metric.__qualname__ = f"exact({', '.join(fields)})"
     metric.inline = True  # type: ignore[attr-defined]  # too cheap for a thread of its own
+    # How a resumed run makes it again.
+    metric.made = ("dspex.evaluate.metrics:exact", fields)  # type: ignore[attr-defined]
     return metric
 
 

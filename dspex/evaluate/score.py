@@ -1,10 +1,12 @@
-"""What a metric said, as one value: a score, and words about it where there are any."""
+"""What a metric said, as one value: a score, what it is made of, and words about it where there are any."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from dspex import _host
@@ -21,6 +23,8 @@ class Score:
 
     value: float
     feedback: str = ""
+    parts: Mapping[str, float] = field(default_factory=dict)
+    """What the score is made of, by name, where the metric tells: its `scores`."""
 
 
 def check_metric(metric: object) -> Metric:
@@ -62,15 +66,17 @@ async def judge(metric: Metric, example: Example, prediction: Prediction, trace:
     Raises:
         MetricError: it raised, or returned something that is no score.
     """
-    args = (example, prediction, trace) if _takes_trace(metric) else (example, prediction)
+    args = (example, prediction, trace) if takes_trace(metric) else (example, prediction)
     with within("metric", role="judge"):
         try:
             if inspect.iscoroutinefunction(metric):
-                verdict = await metric(*args)
+                verdict = await _host.native(metric(*args))
             elif getattr(metric, "inline", False):
                 verdict = metric(*args)
             else:
                 verdict = await _host.in_worker(metric, *args)
+            if inspect.iscoroutine(verdict):  # a function around a coroutine function, or an async `__call__`
+                verdict = await _host.native(verdict)
         except DspexError:
             raise  # a judge's model failed or the run ends: that is no fault of the metric
         except Exception as exc:  # the metric is foreign code; its own error stays the cause
@@ -79,14 +85,57 @@ async def judge(metric: Metric, example: Example, prediction: Prediction, trace:
 
 
 def as_score(verdict: object, metric: Metric) -> Score:
-    """Read a metric's verdict: a number, a bool, or a Prediction or dict with `score` and `feedback`.
+    """Read a metric's verdict: a number, a bool, or a Prediction or dict with `score`, `feedback` and `scores`.
+
+    `scores` are what the score is made of, by name; where `score` is not given it is their mean.
 
     Raises:
         MetricError: it is none of these, or not a finite number.
+
+    Example:
+        >>> as_score({"scores": {"right": 1, "polite": 0.5}, "feedback": "Curt."}, metric=len).value
+        0.75
     """
-    value, feedback = verdict, ""
-    if isinstance(verdict, (Example, dict)) and "score" in verdict:
-        value, feedback = verdict["score"], str(verdict.get("feedback") or "")
+    value, feedback, parts = verdict, "", dict[str, float]()
+    if isinstance(verdict, (Example, dict)) and ("score" in verdict or "scores" in verdict):
+        feedback = str(verdict.get("feedback") or "")
+        parts = _parts(verdict.get("scores"), metric)
+        mean = math.fsum(parts.values()) / len(parts) if parts else None
+        value = verdict["score"] if verdict.get("score") is not None else mean
+    return Score(value=_number(value, metric), feedback=feedback, parts=parts)
+
+
+def takes_trace(metric: Metric) -> bool:
+    """Tell whether the metric is called with a third argument."""
+    try:
+        return _third(metric)
+    except TypeError:  # one that cannot be hashed is asked anew
+        return _third.__wrapped__(metric)
+
+
+@lru_cache(maxsize=64)
+def _third(metric: Metric) -> bool:
+    try:
+        inspect.signature(metric).bind(None, None, None)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _parts(given: object, metric: Metric) -> dict[str, float]:
+    if given is None:
+        return {}
+    if isinstance(given, Example):
+        given = dict(given.items())
+    if not isinstance(given, Mapping):
+        raise MetricError(
+            f"Metric `{name_of(metric)}` returned `scores` as `{type(given).__name__}`; they are numbers by name, "
+            f'such as `scores={{"right": 1.0, "polite": 0.5}}`.'
+        )
+    return {str(name): _number(value, metric) for name, value in given.items()}
+
+
+def _number(value: object, metric: Metric) -> float:
     try:
         number = float(value)  # type: ignore[arg-type]  # the failure is the question
     except (TypeError, ValueError):
@@ -94,14 +143,6 @@ def as_score(verdict: object, metric: Metric) -> Score:
             f"Metric `{name_of(metric)}` returned `{type(value).__name__}`; return a number, a bool or "
             f"`dspex.Prediction(score=..., feedback=...)`."
         ) from None
-    if number != number or number in (float("inf"), float("-inf")):
+    if not math.isfinite(number):
         raise MetricError(f"Metric `{name_of(metric)}` returned {number}; a score is a finite number.")
-    return Score(value=number, feedback=feedback)
-
-
-def _takes_trace(metric: Metric) -> bool:
-    try:
-        inspect.signature(metric).bind(None, None, None)
-    except (TypeError, ValueError):
-        return False
-    return True
+    return number

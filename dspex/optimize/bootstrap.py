@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dspex.evaluate.estimate import Effort
 from dspex.evaluate.score import Metric
 from dspex.events.event import PhaseEnd, PhaseStart
 from dspex.modules.module import Module
-from dspex.optimize.demos import Recipe, bootstrap
+from dspex.optimize.demos import Recipe, bootstrap, effort_of
 from dspex.optimize.optimizer import Job, Teleprompter
 from dspex.scope.scope import current
 
@@ -68,6 +69,10 @@ class BootstrapFewShot(Teleprompter):
     def planned(self, student: Module) -> int:
         """One program with demonstrations."""
         return 1
+
+    def effort(self, student: Module, train: int, val: int) -> Effort:
+        """One bootstrap; two programs are scored."""
+        return effort_of(self.recipe, 1, train, 2.0 * val)
 
     def search(self, job: Job) -> Module:
         """Bootstrap once; score both programs where there is something to score them on."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from dspex.data.example import Example
 from dspex.errors import SettingsError
+from dspex.evaluate.estimate import Effort
 from dspex.evaluate.score import Metric
 from dspex.modules.module import Module
 from dspex.optimize.harvest import MAX_ERRORS, Found, Harvest, harvest
@@ -69,6 +70,20 @@ def plan(recipe: Recipe, teacher: Module, wanted: int, seed: int) -> Harvest:
         max_errors=MAX_ERRORS if recipe.max_errors is None else recipe.max_errors,
         settings=recipe.teacher_settings,
         seed=seed,
+    )
+
+
+def effort_of(recipe: Recipe, times: int, train: int, goes: float) -> Effort:
+    """Return how often programs are run to bootstrap so many times, and to score candidates `goes` times.
+
+    How soon a teacher has answered enough rows right nobody knows: after the first few, or never.
+    """
+    least = min(recipe.max_bootstrapped_demos, train)
+    most = train * recipe.max_rounds if recipe.max_bootstrapped_demos else 0
+    return Effort(
+        val=(goes, goes),
+        train=(float(times * least), float(times * most)),
+        demos=max(recipe.max_labeled_demos, recipe.max_bootstrapped_demos),
     )
 
 

@@ -23,8 +23,8 @@ from dspex.scope.scope import current, within
 from dspex.settings import context
 
 MAX_ERRORS = 10
-AHEAD = 4
-"""Teacher attempts in flight at once: at most three more than DSPy's one by one would have made."""
+AT_ONCE = 16
+"""Teacher attempts in flight at once, at the most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,8 @@ class Found:
 def harvest(plan: Harvest, rows: Sequence[Example]) -> Found:
     """Let the teacher answer rows in their order until `wanted` of them came out right; keep those traces.
 
-    The outcome depends on the rows' order alone, not on which answer came first.
+    As many rows are asked at once as are still wanted, so that no more are asked than one by one would need, and a
+    resumed run asks the same. The outcome depends on the rows' order alone, not on which answer came first.
 
     Source: DSPy's BootstrapFewShot; Khattab et al. 2023 (arXiv 2310.03714), section 4.
 
@@ -61,12 +62,8 @@ def harvest(plan: Harvest, rows: Sequence[Example]) -> Found:
         Exception: the teacher's error, after more than `max_errors` of them.
     """
     outcomes: dict[int, dict[str, Example]] = {}
-    if plan.wanted <= 0:
-        return Found(demos={}, rows=frozenset())
     for round_ in range(plan.rounds):
         left = [i for i in range(len(rows)) if not outcomes.get(i)]
-        if _enough(outcomes, len(rows), plan.wanted):
-            break
         _host.portal.run(_round(plan, rows, left, round_, outcomes), "bootstrapping")
     taken = [i for i in sorted(outcomes) if outcomes[i]][: plan.wanted]
     demos: dict[str, list[Example]] = {}
@@ -100,22 +97,11 @@ async def _round(
             )
             return {}
 
-    asked: set[int] = set(outcomes) - set(left)
-    async with aclosing(flow(left, attempt, min(AHEAD, plan.wanted))) as found:
-        async for position, demos in found:
-            index = left[position]
-            outcomes[index] = demos
-            asked.add(index)
-            if _enough(outcomes, _prefix(asked, len(rows)), plan.wanted):
-                return
-
-
-def _prefix(asked: set[int], total: int) -> int:
-    return next((i for i in range(total) if i not in asked), total)
-
-
-def _enough(outcomes: dict[int, dict[str, Example]], prefix: int, wanted: int) -> bool:
-    return sum(bool(outcomes.get(i)) for i in range(prefix)) >= wanted
+    while left and (open_ := plan.wanted - sum(map(bool, outcomes.values()))) > 0:
+        now, left = left[:open_], left[open_:]
+        async with aclosing(flow(now, attempt, min(AT_ONCE, len(now)))) as found:
+            async for position, demos in found:
+                outcomes[now[position]] = demos
 
 
 async def _attempt(plan: Harvest, row: Example, round_: int) -> dict[str, Example]:

@@ -8,6 +8,7 @@ from typing import Any
 from dspex import _host
 from dspex.data.example import Example
 from dspex.errors import SettingsError, nearest
+from dspex.evaluate.estimate import Effort
 from dspex.evaluate.launch import check_examples
 from dspex.modules.knn import KNN, Vectorizer
 from dspex.modules.module import Module
@@ -16,7 +17,6 @@ from dspex.optimize.demos import Recipe, assemble, label, plan
 from dspex.optimize.harvest import harvest
 from dspex.optimize.optimizer import Job, Teleprompter
 from dspex.runs import run as _run
-from dspex.scope.scope import current
 
 RECIPE = (
     "metric", "metric_threshold", "teacher_settings", "max_bootstrapped_demos", "max_labeled_demos", "max_rounds",
@@ -83,20 +83,24 @@ class KNNFewShot(Teleprompter):
         """One program, with demonstrations chosen by nearness."""
         return 1
 
+    def effort(self, student: Module, train: int, val: int) -> Effort:
+        """Two programs are scored; one asks for its demonstrations too, up to `k` more at each example."""
+        more = self.KNN.k * self.recipe.max_rounds if self.recipe.max_bootstrapped_demos else 0
+        return Effort(val=(2.0 * val, (2.0 + more) * val), demos=self.KNN.k)
+
     def search(self, job: Job) -> Module:
         """Score both programs where there is something to score them on."""
         found = job.candidates
         base = found.add(job.student, what="as written", baseline=True)
-        candidate = found.add(self._program(job.student, job.teacher), what=f"{self.KNN.k} nearest")
+        candidate = found.add(self._program(job.student, job.teacher, job.seed), what=f"{self.KNN.k} nearest")
         if found.scored:
             found.score(base)
             found.score(candidate)
         return candidate.program
 
-    def _program(self, student: Module, teacher: Module | None) -> Nearest:
-        return Nearest(
-            student.reset_copy(), self.KNN, self.recipe, teacher.deepcopy() if teacher is not None else None
-        )
+    def _program(self, student: Module, teacher: Module | None, seed: int = 0) -> Nearest:
+        guide = teacher.deepcopy() if teacher is not None else None
+        return Nearest(student.reset_copy(), self.KNN, self.recipe, guide, seed)
 
 
 class Nearest(Module):
@@ -104,12 +108,15 @@ class Nearest(Module):
 
     native_async = True
 
-    def __init__(self, student: Module, knn: KNN, recipe: Recipe, teacher: Module | None) -> None:
+    def __init__(
+        self, student: Module, knn: KNN, recipe: Recipe, teacher: Module | None, seed: int = 0
+    ) -> None:
         super().__init__()
         self.student = student
         self._knn = knn
         self._recipe = recipe
         self._teacher = _Apart(teacher)
+        self._seed = seed
 
     async def aforward(self, **inputs: Any) -> Any:
         """Choose demonstrations for these inputs, then run the program with them."""
@@ -120,9 +127,8 @@ class Nearest(Module):
     def _taught(self, rows: Sequence[Example]) -> Module:
         recipe = self._recipe
         teacher = self._teacher.module or label(self.student, rows, recipe.max_labeled_demos, None)
-        found = harvest(
-            plan(recipe, teacher, recipe.max_bootstrapped_demos, current().rng.getrandbits(32)), rows
-        )
+        # The seed is one and the same for all inputs: many are answered at once, and their order must not matter.
+        found = harvest(plan(recipe, teacher, recipe.max_bootstrapped_demos, self._seed), rows)
         return assemble(self.student, rows, found, recipe.max_labeled_demos)
 
     def _ports(self) -> Ports:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from dspex.evaluate.estimate import Effort
 from dspex.evaluate.score import Metric
 from dspex.modules.module import Module
 from dspex.optimize.demos import label
@@ -40,6 +41,10 @@ class LabeledFewShot(Teleprompter):
     def planned(self, student: Module) -> int:
         """One program with demonstrations."""
         return 1
+
+    def effort(self, student: Module, train: int, val: int) -> Effort:
+        """Two programs are scored, one of them with demonstrations."""
+        return Effort(val=(2.0 * val, 2.0 * val), demos=self.k)
 
     def search(self, job: Job) -> Module:
         """One draw, one candidate."""

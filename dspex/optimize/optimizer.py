@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from dspex.data.example import Example
 from dspex.errors import SettingsError, nearest
+from dspex.evaluate.elsewhere import read_executor
+from dspex.evaluate.estimate import Effort, Estimate, estimate_search
 from dspex.evaluate.launch import Order, check_examples, check_inputs, check_program, launch
+from dspex.evaluate.recipe import Caller
 from dspex.evaluate.score import Metric, check_metric, name_of
 from dspex.modules.module import Module
 from dspex.optimize.candidate import Candidates
 from dspex.runs import run as _run
-from dspex.runs.engine import Kept
+from dspex.runs.plan import Kept
 from dspex.settings import current_settings
 
 
@@ -29,6 +32,16 @@ class Job:
     options: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What a caller gave, checked."""
+
+    student: Module
+    metric: Metric | None
+    train: list[Example]
+    val: list[Example]
+
+
 class Teleprompter:
     """Base of all optimizers: `compile` blocks and returns a program, `start` returns a `Run` at once."""
 
@@ -36,6 +49,14 @@ class Teleprompter:
     needs_metric = True
     options: tuple[str, ...] = ()
     """Names `compile` and `start` take beyond the common ones."""
+    _given: tuple[tuple[Any, ...], dict[str, Any]]
+    """What it was made with: a run that is resumed makes it again, so that no optimizer needs code for that."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Make the optimizer, noting what with."""
+        made = super().__new__(cls)
+        made._given = (args, kwargs)
+        return made
 
     def search(self, job: Job) -> Module:
         """Find a better program; written by each optimizer, run in the run's thread."""
@@ -72,9 +93,10 @@ class Teleprompter:
         trainset: Iterable[Example],
         teacher: Module | None = None,
         valset: Iterable[Example] | None = None,
-        budget: float | None = None,
+        budget: float | Mapping[str, float | None] | None = None,
         seed: int | None = None,
         name: str | None = None,
+        executor: Any = None,
         **options: Any,
     ) -> _run.Run:
         """Start optimizing in the background and return the run at once.
@@ -84,14 +106,112 @@ class Teleprompter:
             trainset: examples to learn from.
             teacher: the program that makes demonstrations; a copy of the student by default.
             valset: examples to score candidates on.
-            budget: cap in US dollars over everything the run asks a model.
+            budget: cap in US dollars over everything the run asks a model; or caps by kind, such as
+                `{"usd": 2, "calls": 500}`.
             seed: of all randomness; the setting `seed` by default.
             name: what to call the run; the program's name by default.
+            executor: where candidates are scored: a `dask.distributed.Client`, or None for this process.
 
         Raises:
             DataError, SettingsError, ProgramError: at once, in one line, before anything is spent.
         """
         self._check_options(options)
+        elsewhere = read_executor(executor)
+        asked = self._check(student, teacher, trainset, valset)
+        width = getattr(self, "num_threads", None) or current_settings().num_threads
+        number = current_settings().seed if seed is None else seed
+        snapshot, guide = asked.student.deepcopy(), teacher.deepcopy() if teacher is not None else None
+
+        def work(kept: Kept) -> Module:
+            candidates = Candidates(kept, asked.metric, asked.val, width, elsewhere)
+            job = Job(
+                student=snapshot,
+                teacher=guide,
+                trainset=tuple(asked.train),
+                candidates=candidates,
+                seed=number,
+                options=options,
+            )
+            return candidates.winner(self.search(job))
+
+        given = {
+            "student": snapshot,
+            # The user's own object, where it can be read again: by it the notebook's name for it is known.
+            "trainset": trainset if isinstance(trainset, Sequence) else asked.train,
+            "teacher": guide,
+            "valset": valset if isinstance(valset, Sequence) or valset is None else asked.val,
+            "budget": budget,
+            "executor": executor,
+            "seed": number,
+            "name": name,
+            **options,
+        }
+        order = Order(
+            program=asked.student,
+            work="optimize",
+            method=type(self).__name__,
+            metric=name_of(asked.metric) if asked.metric is not None else "",
+            budget=budget,
+            seed=number,
+            name=name,
+            planned=self.planned(asked.student),
+            sizes={"train": len(asked.train), **({"val": len(asked.val)} if asked.val else {})},
+            caller=Caller(method=self, given=given),
+        )
+        return launch(order, work)
+
+    def effort(self, student: Module, train: int, val: int) -> Effort:
+        """Return how often the search runs programs on so many examples; for `estimate`."""
+        tries = self.planned(student)
+        unknown = (
+            () if tries is not None else ("how many candidates it will try is not known: none is counted",)
+        )
+        goes = float(val * (1 + (tries or 0)))
+        return Effort(val=(goes, goes), problems=unknown)
+
+    def estimate(
+        self,
+        student: Module,
+        *,
+        trainset: Iterable[Example],
+        teacher: Module | None = None,
+        valset: Iterable[Example] | None = None,
+    ) -> Estimate:
+        """Tell what optimizing would take, before anything is spent: calls, tokens and dollars, from .. to.
+
+        Programs run on a few examples with a stand-in for each of their models; nothing is sent.
+
+        Args:
+            student, trainset, teacher, valset: as for `start`.
+
+        Raises:
+            DataError, SettingsError, ProgramError: in one line, as `start` would.
+
+        Example:
+            >>> import dspex
+            >>> train, val, test = dspex.datasets.load("tickets")
+            >>> search = dspex.BootstrapFewShot(metric=dspex.exact("team"))
+            >>> with dspex.context(lm=dspex.LM("openai/gpt-4o-mini")):
+            ...     cost = search.estimate(dspex.Predict("ticket -> team"), trainset=train, valset=val)
+            >>> cost.calls, cost.unpriced
+            (320, ())
+        """
+        asked = self._check(student, teacher, trainset, valset)
+        scored = asked.val if asked.metric is not None else []
+        effort = self.effort(asked.student, len(asked.train), len(scored))
+        return estimate_search(asked.student, teacher, asked.metric, asked.train, scored, effort)
+
+    def get_params(self) -> dict[str, Any]:
+        """Return the optimizer's own settings."""
+        return {name: value for name, value in vars(self).items() if name != "_given"}
+
+    def _check(
+        self,
+        student: object,
+        teacher: object,
+        trainset: Iterable[Example],
+        valset: Iterable[Example] | None,
+    ) -> _Asked:
         checked = check_program(student, "student")
         if teacher is not None:
             check_program(teacher, "teacher")
@@ -100,44 +220,12 @@ class Teleprompter:
         val = self.valset_for(train, None if valset is None else check_examples(valset, "valset"))
         check_inputs(checked, train, "trainset")
         check_inputs(checked, val, "valset")
-        width = getattr(self, "num_threads", None) or current_settings().num_threads
-        number = current_settings().seed if seed is None else seed
-        snapshot, guide = checked.deepcopy(), teacher.deepcopy() if teacher is not None else None
-
-        def work(kept: Kept) -> Module:
-            candidates = Candidates(kept, metric, val, width)
-            return self.search(
-                Job(
-                    student=snapshot,
-                    teacher=guide,
-                    trainset=tuple(train),
-                    candidates=candidates,
-                    seed=number,
-                    options=options,
-                )
-            )
-
-        order = Order(
-            program=checked,
-            work="optimize",
-            method=type(self).__name__,
-            metric=name_of(metric) if metric is not None else "",
-            budget=budget,
-            seed=number,
-            name=name,
-            planned=self.planned(checked),
-            sizes={"train": len(train), **({"val": len(val)} if val else {})},
-        )
-        return launch(order, work)
-
-    def get_params(self) -> dict[str, Any]:
-        """Return the optimizer's own settings."""
-        return dict(vars(self))
+        return _Asked(student=checked, metric=metric, train=train, val=val)
 
     def _check_options(self, options: dict[str, Any]) -> None:
         for option in options:
             if option not in self.options:
-                known = ("trainset", "teacher", "valset", "budget", "seed", "name", *self.options)
+                known = ("trainset", "teacher", "valset", "budget", "seed", "name", "executor", *self.options)
                 raise SettingsError(
                     f"`{type(self).__name__}` takes no `{option}`.{nearest(option, known)} It takes: {', '.join(known)}."
                 )

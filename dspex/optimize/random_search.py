@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dspex.data.example import Example
+from dspex.evaluate.estimate import Effort
 from dspex.evaluate.score import Metric
 from dspex.events.event import OptimizationStep, PhaseEnd, PhaseStart
 from dspex.modules.module import Module
-from dspex.optimize.demos import Recipe, bootstrap, label
+from dspex.optimize.demos import Recipe, bootstrap, effort_of, label
 from dspex.optimize.optimizer import Job, Teleprompter
 from dspex.scope.scope import current
 
@@ -79,6 +80,12 @@ class BootstrapFewShotWithRandomSearch(Teleprompter):
     def planned(self, student: Module) -> int:
         """All variants there are."""
         return len(self._seeds(student, None))
+
+    def effort(self, student: Module, train: int, val: int) -> Effort:
+        """A bootstrap for each seed that is one; every variant is scored."""
+        seeds = self._seeds(student, None)
+        times = sum(seed >= UNSHUFFLED for seed in seeds)
+        return effort_of(self.recipe, times, train, float(val * (1 + len(seeds))))
 
     def valset_for(self, trainset: list[Example], valset: list[Example] | None) -> list[Example]:
         """Score on the training set where there is no validation set, as DSPy does."""

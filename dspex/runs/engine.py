@@ -1,16 +1,17 @@
 """The live half of a run: its thread, its token, its budget, and what its end is called.
 
 The work is a plain function that runs in a thread of its own, inside the run's scope. This is the outer edge
-where interruptions become "stopped" and "cancelled" and any other error becomes "failed".
+where interruptions become "stopped" and "cancelled" and any other error becomes "failed". A run that is resumed is
+the same work once more, over a ledger that knows what earlier lives did.
 """
 
 from __future__ import annotations
 
 import atexit
+import math
 import random
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,112 +23,143 @@ from dspex.errors import BudgetExceeded, CancelRequested, DspexError, JournalErr
 from dspex.events.bus import bus
 from dspex.events.event import (
     AnyEvent,
+    BudgetKind,
     BudgetReached,
     BudgetWarned,
     EndState,
     Event,
     Log,
     RunEnd,
-    RunKind,
     RunPaused,
+    RunReopened,
     RunResumed,
-    RunStart,
+    RunSteered,
     RunStopping,
 )
 from dspex.runs import home
 from dspex.runs.feed import Feed
 from dspex.runs.journal import Journal
+from dspex.runs.lost import SHUT_DOWN
+from dspex.runs.past import Past
+from dspex.runs.plan import Kept, Plan, Work
+from dspex.runs.redo import redo
 from dspex.runs.state import RunState
-from dspex.scope.budget import Budget
+from dspex.runs.steps import Steps
+from dspex.runs.timing import TimeLimit
+from dspex.scope.budget import Budget, Caps
 from dspex.scope.cancel import CancelToken, How
-from dspex.scope.scope import Scope, enter
+from dspex.scope.ledger import Ledger
+from dspex.scope.scope import Scope, Tally, current, enter
 
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What a run is told at its start."""
-
-    name: str
-    work: RunKind
-    method: str
-    metric: str = ""
-    models: tuple[str, ...] = ()
-    practice: bool = False
-    budget_usd: float | None = None
-    seed: int = 0
-    sizes: dict[str, int] = field(default_factory=dict)
-    planned: int | None = None
-
-
-class Kept:
-    """What the work found so far: programs by candidate, and the part of a result an early end leaves."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._programs: dict[str, Any] = {}
-        self.partial: Callable[[], Any] | None = None
-        """Gives the result of a run that ended early, where that is not the best program."""
-
-    def keep(self, candidate: str, program: Any, ref: str, state: bytes) -> None:
-        """Hold a candidate's program, and its state on disk under `ref`."""
-        self._journal.keep(ref, state)
-        self._programs[candidate] = program
-
-    def program(self, candidate: str) -> Any:
-        """Return a candidate's program; None where there is none."""
-        return self._programs.get(candidate)
-
-
-Work = Callable[[Kept], Any]
+__all__ = ["Engine", "Kept", "Plan", "Work"]
 
 
 class Engine:
-    """Runs the work and answers the controls."""
+    """Runs the work and answers the controls.
 
-    def __init__(self, folder: Path, plan: Plan, work: Work) -> None:
+    Args:
+        folder: where the run is kept.
+        plan: what it is told.
+        work: what it does.
+        owner: the mark that this process works on it; taken where none is given.
+        past: its earlier lives, where this is not the first.
+        by: who wanted another life.
+        feed: its state and who follows it, where there is one already.
+        again: whether what failed in earlier lives is tried again.
+
+    Attributes:
+        token, budget, scope: what steers the work; change them by `act`, which tells of it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        plan: Plan,
+        work: Work,
+        *,
+        owner: home.Owner | None = None,
+        past: Past | None = None,
+        by: str = "user",
+        feed: Feed | None = None,
+        again: bool = False,
+    ) -> None:
         self.id = folder.name
+        self.folder = folder
         self.plan = plan
+        self.past = past
         # Whoever looks before the first event is on disk sees the name and "starting".
-        self.feed = Feed(RunState(run=self.id, name=plan.name, method=plan.method, work=plan.work))
+        self.feed = feed or Feed(RunState(run=self.id, name=plan.name, method=plan.method, work=plan.work))
         self.done = threading.Event()
         self.value: Any = None
         self.error: BaseException | None = None
         self._work = work
+        self._by = by
         self._lock = threading.Lock()
         self._over = False
         self._unwritten: JournalError | None = None
-        self._token = CancelToken()
-        self._budget = Budget(plan.budget_usd, self._warn)
         self._journal = Journal(folder / home.JOURNAL, self.id, self._durable, self._broken)
-        self.kept = Kept(self._journal)
-        self._owner = home.own(folder)
+        self.steps = Steps(self._journal, past.told if past else None, again=again or _again(past))
+        self.kept = Kept(self._journal, lived=past is not None)
+        self.token = CancelToken()
+        self.budget = Budget(
+            plan.budget_usd, self._warn, tokens=plan.limits.get("tokens"), calls=plan.limits.get("calls")
+        )
+        self.scope = self._scope(past)
+        self._again = again
+        self._seconds = plan.limits.get("seconds")
+        state = past.state if past is not None else None
+        already = max(0.0, state.updated - state.started - state.idle) if state is not None else 0.0
+        self.time = TimeLimit(self.token, self._warn, already)
+        if past is not None:
+            redo(self, past)
+        self._owner = owner or home.own(folder)
 
     def start(self) -> None:
         """Begin; returns at once."""
-        bus.open_run(self.id)
+        past = self.past
+        bus.open_run(self.id, after=past.state.seq if past else 0, time=past.state.updated if past else 0.0)
         bus.attach(self._journal)
         self._journal.open()
         _live[self.id] = self
-        self._emit(self._opening())  # before anybody can steer: nothing comes before the start
+        # Before anybody can steer: nothing comes before the start.
+        self.emit(self.plan.opening() if past is None else RunReopened(by=self._by, code=__version__))
+        if past is not None and past.damage:
+            self.emit(Log(level="warning", text=past.damage))
+        if self._again:
+            self.emit(RunSteered(verb="retry", by=self._by, text="tried again what had failed"))
+        self.time.set(self._seconds)
         _host.spawn(f"run-{self.id}", self._main)
 
-    def pause(self, by: str) -> None:
-        """Let nothing new start."""
+    def emit(self, event: Event) -> None:
+        """Tell of something that concerns the whole run."""
+        bus.emit(event, run=self.id)
+
+    def act(self, change: Callable[[], bool], event: Event) -> bool:
+        """Change something while the run goes on, and tell of it; nothing where it is over or `change` says False."""
         with self._lock:
-            if not self._over and self._token.pause():
-                self._emit(RunPaused(by=by))
+            if self._over or not change():
+                return False
+            self.emit(event)
+            return True
+
+    def pause(self, by: str, *, now: bool = False) -> None:
+        """Let nothing new start; hold calls in flight, too, where it is `now`."""
+        self.act(lambda: self.token.pause(now=now), RunPaused(by=by, now=now))
 
     def resume(self, by: str) -> None:
         """Let work go on."""
-        with self._lock:
-            if not self._over and self._token.resume():
-                self._emit(RunResumed(by=by))
+        self.act(self.token.resume, RunResumed(by=by))
 
     def end(self, how: How, by: str) -> None:
         """Ask for the end."""
-        with self._lock:
-            if not self._over and self._token.request(how):
-                self._emit(RunStopping(how=how, by=by))
+        self.act(lambda: self.token.request(how), RunStopping(how=how, by=by))
+
+    def take_caps(self, caps: Caps) -> None:
+        """Set caps anew, from here on."""
+        self.budget.change(caps)
+        if "seconds" in caps:
+            self._seconds = caps["seconds"]
+            self.time.set(self._seconds)
 
     def flush(self) -> None:
         """Wait until all that happened is on disk and in the state."""
@@ -136,17 +168,35 @@ class Engine:
     def best(self) -> Any:
         """Return the best program so far; None where no candidate has a score."""
         self.flush()
-        return self.kept.program(self.feed.best())
+        return self.kept.program(self.leader())
 
-    def _main(self) -> None:
-        scope = Scope(
+    def leader(self) -> str:
+        """Return the id of the candidate that is the result as things stand: the best one that is pinned, if any."""
+        pinned = self.kept.pinned
+        if not pinned:
+            return self.feed.best()
+        means = {seen.id: seen.mean for seen in self.feed.state().candidates if seen.mean is not None}
+        return max(pinned, key=lambda candidate: means.get(candidate, -math.inf))
+
+    def _scope(self, past: Past | None) -> Scope:
+        if past is not None:
+            self.budget.resume_from(past.used)
+        around = current()
+        return Scope(
             run=self.id,
             patient=True,
-            cancel=self._token,
-            budget=self._budget,
+            cancel=self.token,
+            budget=self.budget,
             rng=random.Random(self.plan.seed),
+            tally=Tally(calls=past.calls, cost=past.used["usd"]) if past else Tally(),
+            ledger=Ledger(self.steps),
+            # Whoever started the run hears of what happens in it.
+            histories=around.histories,
+            call_id=around.call_id,
         )
-        with enter(scope):
+
+    def _main(self) -> None:
+        with enter(self.scope):
             try:
                 state, reason = self._run()
                 self._close(state, reason)
@@ -158,6 +208,7 @@ class Engine:
 
     def _let_go(self) -> None:
         self._journal.close()
+        self.steps.close()
         bus.detach(self._journal)
         self._owner.release()
         _live.pop(self.id, None)
@@ -165,9 +216,13 @@ class Engine:
     def _run(self) -> tuple[EndState, str]:
         try:
             self.value = self._work(self.kept)
+            if self.kept.pinned:
+                self.flush()
+                self.value = self.kept.program(self.leader())
             return "finished", ""
         except BudgetExceeded as exc:
-            self._emit(BudgetReached(spent=self._budget.spent, cap=self._budget.usd or 0.0))
+            spent, cap = (exc.spent, exc.cap) if exc.cap else (self.budget.spent, self.budget.usd or 0.0)
+            self.emit(BudgetReached(spent=spent, cap=cap, what=exc.what))  # type: ignore[arg-type]  # a kind of cap
             return "stopped", str(exc).split(":")[0]
         except StopRequested:
             return "stopped", ""
@@ -178,36 +233,18 @@ class Engine:
             return "failed", f"{exc}" if isinstance(exc, DspexError) else f"{type(exc).__name__}: {exc}"
 
     def _close(self, state: EndState, reason: str) -> None:
+        self.time.close()
         self._journal.flush()
         if self._unwritten is not None:
             state, reason, self.error = "failed", str(self._unwritten), self._unwritten
         with self._lock:
             self._over = True
             if state == "failed":
-                self._emit(Log(level="error", text=reason))
-            self._emit(RunEnd(state=state, reason=reason, best=self.feed.best()))
+                self.emit(Log(level="error", text=reason))
+            self.emit(RunEnd(state=state, reason=reason, best=self.leader()))
 
-    def _opening(self) -> RunStart:
-        plan = self.plan
-        return RunStart(
-            name=plan.name,
-            work=plan.work,
-            method=plan.method,
-            metric=plan.metric,
-            models=list(plan.models),
-            practice=plan.practice,
-            budget_usd=plan.budget_usd,
-            seed=plan.seed,
-            sizes=plan.sizes,
-            planned=plan.planned,
-            code=__version__,
-        )
-
-    def _emit(self, event: Event) -> None:
-        bus.emit(event, run=self.id)
-
-    def _warn(self, share: float, spent: float, cap: float) -> None:
-        self._emit(BudgetWarned(share=share, spent=spent, cap=cap))
+    def _warn(self, share: float, spent: float, cap: float, what: BudgetKind) -> None:
+        self.emit(BudgetWarned(share=share, spent=spent, cap=cap, what=what))
 
     def _durable(self, events: Sequence[AnyEvent]) -> None:
         if self._unwritten is not None and isinstance(events[-1], RunEnd):
@@ -218,7 +255,12 @@ class Engine:
 
     def _broken(self, error: JournalError) -> None:
         self.error = self._unwritten = error
-        self._token.request("cancel", CancelRequested(str(error)))
+        self.token.request("cancel", CancelRequested(str(error)))
+
+
+def _again(past: Past | None) -> bool:
+    """Tell whether acts that failed are tried again: those may be what ended the run."""
+    return past is not None and past.end is not None and past.end.state == "failed"
 
 
 _live: dict[str, Engine] = {}
@@ -228,7 +270,7 @@ def _shut_down() -> None:
     """At process end, give every live run a moment to write why it ended."""
     engines = list(_live.values())
     for engine in engines:
-        engine._token.request("cancel", CancelRequested("the kernel was shut down"))
+        engine.token.request("cancel", CancelRequested(SHUT_DOWN))
     for engine in engines:
         engine.done.wait(1.0 / len(engines))
 

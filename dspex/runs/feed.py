@@ -26,6 +26,11 @@ class Feed:
         self._state = state or RunState()
         self._followers: list[Follower] = []
 
+    def begin(self, state: RunState) -> None:
+        """Go on from another state; whoever follows goes on following."""
+        with self._lock:
+            self._state = state
+
     def take(self, events: Sequence[AnyEvent]) -> None:
         """Fold a batch, then hand it to all followers; on the journal's thread."""
         with self._lock:
@@ -37,6 +42,26 @@ class Feed:
                     self._followers.remove(follower)
                     text = f"A follower of run {self._state.run} was unhooked: it raised {type(exc).__name__}: {exc}"
                     bus.emit(Log(level="error", text=text))
+
+    def over(self) -> bool:
+        """Whether the run has ended."""
+        with self._lock:
+            return self._state.over
+
+    def lose(self, run: str, reason: str) -> None:
+        """Note that nothing more will come; a run that has not ended is lost, and its followers look again."""
+        with self._lock:
+            state = self._state
+            state.run = state.run or run
+            if not state.over:
+                state.status, state.reason, state.ended = "lost", reason, state.updated
+                for model in state.lm:
+                    model.in_flight = 0
+                followers = list(self._followers)
+            else:
+                followers = []
+        for follower in followers:
+            follower(())
 
     def snapshot(self) -> bytes:
         """Return the state as JSON."""

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from functools import cache
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
-from dspex import _host
+from dspex import _clock, _host
 from dspex.errors import JournalError
 from dspex.events.coding import encode
 from dspex.events.event import LIVE_ONLY, AnyEvent, Event, kind_of
+from dspex.runs.file import SCHEMA, connect, read_events, read_payload
 
 if TYPE_CHECKING:
     import sqlite3
+
+__all__ = ["SCHEMA", "Journal", "read_events", "read_payload", "watch"]
 
 ROOM = 20_000
 """Events that may wait for the disk before emitters are held."""
@@ -31,14 +29,10 @@ GATHER = 0.01
 """Seconds the writer gathers events before it commits: fewer syncs, nothing a person could notice."""
 PATIENCE = 10.0
 """Seconds to wait for a slow disk."""
-SCHEMA = """
-pragma journal_mode = wal;
-pragma synchronous = full;
-create table if not exists events (seq integer primary key, kind text not null, body blob not null);
-create table if not exists payloads (ref text primary key, body blob not null) without rowid;
-create table if not exists meta (key text primary key, value blob not null) without rowid;
-insert or ignore into meta values ('format', '1');
-"""
+LOOK = 0.25
+"""Seconds between two looks into the journals of other kernels that are followed."""
+Riding = tuple[bytes, bytes, bool]
+"""Key, body, and whether it failed: what an act gave, on its way to the disk with the event that tells of it."""
 
 
 class Journal:
@@ -62,10 +56,11 @@ class Journal:
         self._run = run
         self._durable = durable
         self._broken = broken
-        self._queue: deque[AnyEvent] = deque()
+        self._queue: deque[tuple[AnyEvent, Riding | None]] = deque()
+        self._riding: dict[int, Riding] = {}
         self._payloads: deque[tuple[str, bytes]] = deque()
         self._written = threading.Condition()
-        self._taken = self._done = 0
+        self._taken = self._done = self._kept = self._stored = 0
         self._failed = False
         self._released = threading.Event()
         self._db: sqlite3.Connection | None = None
@@ -74,7 +69,7 @@ class Journal:
         """Queue the event for the writer; under the bus's lock."""
         if event.run == self._run and not isinstance(event, LIVE_ONLY):
             self._taken += 1
-            self._queue.append(event)
+            self._queue.append((event, self._riding.pop(id(event), None) if self._riding else None))
             _writer.wake()
 
     def wants(self, kind: type[Event]) -> bool:
@@ -95,14 +90,28 @@ class Journal:
 
     def keep(self, ref: str, body: bytes) -> None:
         """Store a heavy payload; it is on disk before any event emitted after this call."""
+        with self._written:
+            self._kept += 1
         self._payloads.append((ref, body))
 
+    def payload(self, ref: str) -> bytes:
+        """Return a payload that is on disk.
+
+        Raises:
+            JournalError: it is not there.
+        """
+        return read_payload(self.path, ref)
+
+    def ride(self, event: Event, step: Riding) -> None:
+        """Store what an act gave, in one commit with the event, which is emitted next."""
+        self._riding[id(event)] = step
+
     def flush(self, timeout: float = PATIENCE) -> bool:
-        """Wait until all that was taken so far is on disk and handed on; False if that took too long."""
-        target = self._taken
+        """Wait until all that was taken and kept so far is on disk and told; False if that took too long."""
+        events, payloads = self._taken, self._kept
         _writer.wake()
         with self._written:
-            return self._written.wait_for(lambda: self._done >= target, timeout)
+            return self._written.wait_for(lambda: self._done >= events and self._stored >= payloads, timeout)
 
     def open(self) -> None:
         """Have the writer serve this journal."""
@@ -117,19 +126,30 @@ class Journal:
     def write(self) -> None:
         """Commit what is queued and hand it on; on the writer's thread."""
         # Events first: a payload kept before one of them is then among those taken after.
-        pairs = [encode(self._queue.popleft()) for _ in range(len(self._queue))]
+        import sqlite3  # not at the top: `import dspex` must stay fast
+
+        taken = [self._queue.popleft() for _ in range(len(self._queue))]
         payloads = [self._payloads.popleft() for _ in range(len(self._payloads))]
+        pairs = [encode(event) for event, _ in taken]
         batch = [event for event, _ in pairs]
         if (batch or payloads) and not self._failed:
+            steps = [(event.seq, *step) for event, step in taken if step is not None]
             try:
-                self._commit(pairs, payloads)
-            except _sqlite().Error as exc:
+                self._commit(pairs, payloads, steps)
+            except sqlite3.Error as exc:
                 self._failed = True
-                self._broken(JournalError(f"The run's journal `{self.path}` cannot be written: {exc}"))
+                self._broken(
+                    JournalError(
+                        f"The run's journal `{self.path}` cannot be written: {exc}. What was on disk before stays; "
+                        "make room, or set DSPEX_HOME to another folder or to `:memory:`, and resume or start again."
+                    )
+                )
         if batch:
             self._durable(batch)
+        if batch or payloads:
             with self._written:
                 self._done += len(batch)
+                self._stored += len(payloads)
                 self._written.notify_all()
 
     def release(self) -> None:
@@ -139,48 +159,75 @@ class Journal:
             self._db = None
         self._released.set()
 
-    def _commit(self, pairs: Sequence[tuple[AnyEvent, bytes]], payloads: Sequence[tuple[str, bytes]]) -> None:
+    def _commit(
+        self,
+        pairs: Sequence[tuple[AnyEvent, bytes]],
+        payloads: Sequence[tuple[str, bytes]],
+        steps: Sequence[tuple[int, bytes, bytes, bool]],
+    ) -> None:
+        import sqlite3
+
         if self._db is None:
-            self._db = _sqlite().connect(self.path, isolation_level=None)
+            self._db = connect(self.path, write=True)
             self._db.executescript(SCHEMA)
         rows = [(event.seq, kind_of(event), body) for event, body in pairs]
         self._db.execute("begin immediate")
         try:
             self._db.executemany("insert or ignore into payloads values (?, ?)", payloads)
             self._db.executemany("insert into events values (?, ?, ?)", rows)
-        except _sqlite().Error:
+            self._db.executemany("insert into steps values (?, ?, ?, ?)", steps)
+        except sqlite3.Error:
             if self._db.in_transaction:  # a full disk has ended it already
                 self._db.execute("rollback")
             raise
         self._db.execute("commit")
 
 
+class Watcher(Protocol):
+    """Looks into a journal that another kernel writes."""
+
+    def look(self) -> bool:
+        """Take what is new; False once nothing more will come or nobody cares."""
+        ...
+
+
 class _Writer:
-    """The one thread that writes all journals of the process."""
+    """The one thread that writes all journals of the process, and looks into those of others that are followed."""
 
     def __init__(self) -> None:
         self._wake = threading.Event()
         self._lock = threading.Lock()
         self._open: list[Journal] = []
         self._leaving: list[Journal] = []
+        self._watchers: list[Watcher] = []
+        self._look_at = 0.0
         self._running = False
         self._ident = 0
         self._never = threading.Event()
         self._inherited: list[sqlite3.Connection] = []
-        self.wake = self._wake.set
 
     def add(self, journal: Journal) -> None:
         with self._lock:
             self._open.append(journal)
-            if not self._running:
-                self._running = True
-                _host.spawn("journal", self._serve)
+            self._begin()
+        self._wake.set()
+
+    def watch(self, watcher: Watcher) -> None:
+        with self._lock:
+            if watcher not in self._watchers:
+                self._watchers.append(watcher)
+            self._begin()
         self._wake.set()
 
     def remove(self, journal: Journal) -> None:
         with self._lock:
             self._leaving.append(journal)
         self._wake.set()
+
+    def wake(self) -> None:
+        """Have the writer look at the queues soon."""
+        if not self._wake.is_set():  # setting it again would cost as much as the first time
+            self._wake.set()
 
     def is_me(self) -> bool:
         """Tell whether this is the writer's own thread."""
@@ -192,10 +239,15 @@ class _Writer:
         self.__init__()  # type: ignore[misc]  # the same object must start afresh, journals name it
         self._inherited = inherited
 
+    def _begin(self) -> None:
+        if not self._running:
+            self._running = True
+            _host.spawn("journal", self._serve)
+
     def _serve(self) -> None:
         self._ident = threading.get_ident()
         while True:
-            self._wake.wait()
+            self._wake.wait(LOOK if self._watchers else None)
             self._never.wait(GATHER)
             self._wake.clear()
             with self._lock:
@@ -206,61 +258,20 @@ class _Writer:
                 journal.write()
             for journal in leaving:
                 journal.release()
+            self._look()
+
+    def _look(self) -> None:
+        now = _clock.monotonic()
+        if not self._watchers or now < self._look_at:
+            return
+        self._look_at = now + LOOK
+        for watcher in list(self._watchers):
+            if not watcher.look():
+                with self._lock:
+                    self._watchers.remove(watcher)
 
 
 _writer = _Writer()
+watch = _writer.watch
+"""Have a watcher look until it says that it is done; on the journal's thread."""
 _host.after_fork(_writer.forget)
-
-
-def read_events(path: Path, after: int = 0) -> Iterator[AnyEvent]:
-    """Yield the events of a journal whose number is above `after`.
-
-    Raises:
-        JournalError: the file is missing, damaged, or of a newer version.
-    """
-    for _, body in _rows(path, "select seq, body from events where seq > ? order by seq", (after,)):
-        try:
-            yield _decoder().decode(body)
-        except msgspec.MsgspecError as exc:
-            raise JournalError(
-                f"The journal `{path}` was written by another version of dspex: {exc}"
-            ) from None
-
-
-def read_payload(path: Path, ref: str) -> bytes:
-    """Return a payload of a journal.
-
-    Raises:
-        JournalError: it is not there.
-    """
-    rows = _rows(path, "select ref, body from payloads where ref = ?", (ref,))
-    if not rows:
-        raise JournalError(f"The journal `{path}` holds no payload `{ref}`.")
-    return bytes(rows[0][1])
-
-
-def _rows(path: Path, query: str, args: tuple[object, ...]) -> list[tuple[object, bytes]]:
-    if not path.exists():
-        raise JournalError(f"There is no journal `{path}`.")
-    try:
-        with closing(_sqlite().connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
-            rows: list[tuple[object, bytes]] = db.execute(query, args).fetchall()
-            return rows
-    except _sqlite().OperationalError as exc:
-        if "no such table" in str(exc):
-            return []  # the process died before its first commit
-        raise JournalError(f"The journal `{path}` cannot be read: {exc}") from None
-    except _sqlite().DatabaseError as exc:
-        raise JournalError(f"The journal `{path}` is damaged: {exc}") from None
-
-
-def _sqlite() -> ModuleType:
-    import sqlite3  # not at the top: `import dspex` must stay fast
-
-    return sqlite3
-
-
-@cache
-def _decoder() -> msgspec.json.Decoder[AnyEvent]:
-    # Reading every kind's fields takes milliseconds, which a process that opens no journal need not spend.
-    return msgspec.json.Decoder(AnyEvent)

@@ -71,13 +71,7 @@ def steered(state: RunState, event: RunSteered) -> None:
     """Note what a person changed."""
     match event.verb:
         case "budget":
-            for kind in ("tokens", "calls", "seconds"):
-                if kind in event.args:
-                    rest = {name: cap for name, cap in state.limits.items() if name != kind}
-                    cap = _number(event.args[kind])
-                    state.limits = rest if cap is None else {**rest, kind: cap}
-            if "usd" in event.args:
-                state.budget_usd = _number(event.args["usd"])
+            _capped(state, event.args)
         case "concurrency":
             n = _number(event.args.get("n", ""))
             state.concurrency = None if n is None else math.floor(n)
@@ -87,6 +81,12 @@ def steered(state: RunState, event: RunSteered) -> None:
                 state.models = [*state.models, name]
         case "label":
             state.labels += 1
+        case "retry":
+            # What failed is told once more, scored or failed again.
+            state.examples -= state.errors
+            state.errors = 0
+            for candidate in state.candidates:
+                candidate.failed = 0
         case "pin" | "drop":
             seen = state.candidate(_text(event.args.get("candidate", "")))
             if seen is not None and event.verb == "pin":
@@ -94,6 +94,16 @@ def steered(state: RunState, event: RunSteered) -> None:
             elif seen is not None:
                 why = _text(event.args.get("reason", "")) or seen.reason or f"by {event.by}"
                 seen.state, seen.reason = "dropped", why
+
+
+def _capped(state: RunState, args: dict[str, str]) -> None:
+    for kind in ("tokens", "calls", "seconds"):
+        if kind in args:
+            rest = {name: cap for name, cap in state.limits.items() if name != kind}
+            cap = _number(args[kind])
+            state.limits = rest if cap is None else {**rest, kind: cap}
+    if "usd" in args:
+        state.budget_usd = _number(args["usd"])
 
 
 def _number(json: str) -> float | None:

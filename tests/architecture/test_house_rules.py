@@ -25,12 +25,14 @@ MAX_FUNCTION = 60
 
 BROAD_EXCEPT = {
     "dspex/_host.py": "whatever a user's function raises is handed to whoever waits for it",
+    "dspex/evaluate/recorded.py": "a program made to say once more what it said, whose failure is known already",
     "dspex/evaluate/stream.py": "an example that fails is a failed cell, whatever the user's code raised",
     "dspex/events/listeners.py": "a listener that raises is unhooked and must not break the work",
     "dspex/lm/litellm.py": "the border: litellm raises its own, openai's, httpx's and builtin errors alike",
     "dspex/lm/stream.py": "who takes the pieces of an answer may raise; it is raised to them with the answer there",
     "dspex/modules/attempts.py": "an attempt that fails is one of those that may; too many end the search",
     "dspex/modules/executor.py": "an item that fails is kept beside the results; too many end the work",
+    "dspex/optimize/candidate.py": "a person's candidate that cannot run is told and must not end the method's work",
     "dspex/optimize/harvest.py": "a row that fails is skipped and told; too many end the search",
     "dspex/scope/callbacks.py": "a callback only watches: what it raises is told, and the work goes on",
     "dspex/runs/engine.py": "the outer edge of a run: whatever ends it becomes its last event",

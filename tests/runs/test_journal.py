@@ -158,10 +158,10 @@ def test_a_run_whose_end_cannot_be_written_has_not_finished(
     """Also where the work itself went well: the disk does not hold it."""
     commit = Journal._commit
 
-    def refuse(self: Journal, pairs: Any, payloads: Any) -> None:
+    def refuse(self: Journal, pairs: Any, *more: Any) -> None:
         if fails_at == "first" or any(type(event).__name__ == "RunEnd" for event, _ in pairs):
             raise sqlite3.OperationalError("disk I/O error")
-        commit(self, pairs, payloads)
+        commit(self, pairs, *more)
 
     monkeypatch.setattr(Journal, "_commit", refuse)
     run = begin(lambda kept: "x")

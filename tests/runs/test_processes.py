@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dspex import runs
-from dspex.errors import UsageError
+from dspex.errors import ResumeError, UsageError
 from tests.runs.kernels import LIMIT, Kernel, output
 
 BEGIN = """
@@ -63,21 +63,26 @@ def test_a_killed_kernel_loses_nothing_that_was_told(lines: int, own_home: Path)
 
 
 def test_a_live_run_of_another_kernel_can_be_read_and_not_steered(own_home: Path) -> None:
-    """It is running, opening it twice shows it go on, and steering is refused in one line."""
+    """It is running, its state goes on with it, and steering is refused in one line."""
     with Kernel(BUSY, own_home) as kernel:
         told = int(kernel.line())
         first = runs.open("r1")
         assert (first.status, first.done, first.wait(0)) == ("running", False, False)
         assert first.state.seq >= told
-        for act in (first.pause, first.resume, first.stop, first.cancel):
+        with pytest.raises(
+            ResumeError, match=r"\ARun r1 goes on in another kernel, which alone can steer it"
+        ):
+            first.resume()
+        for act in (first.pause, first.stop, first.cancel):
             with pytest.raises(
                 UsageError,
                 match=rf"\ARun r1 belongs to another kernel: it cannot {act.__name__} from here\.\Z",
             ):
                 act()
-        while int(kernel.line()) <= first.state.seq:
-            pass
-        assert runs.list()[0].state.seq > first.state.seq
+        before = first.state.seq
+        while first.state.seq == before:
+            kernel.line()
+        assert runs.list()[0].state.seq > before
         assert runs.live() == []
 
 

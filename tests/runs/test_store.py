@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dspex import runs
-from dspex.errors import JournalError, RunNotFoundError, UsageError
+from dspex.errors import JournalError, ResumeError, RunNotFoundError, UsageError
 from dspex.runs import home
 from dspex.runs import run as _run
 from tests.runs.works import LIMIT, Learned, begin, propose
@@ -83,7 +83,9 @@ def test_a_run_of_another_kernel_can_be_read() -> None:
     assert (run.done, run.wait(), run.status, repr(run)) == (True, True, "finished", repr(made))
     assert list(run.candidates["id"]) == ["base"]
     assert run.load_into(Learned("new")).name == "base"
-    for act in (run.pause, run.resume, run.stop, run.cancel):
+    with pytest.raises(ResumeError, match=rf"\ARun {run.id} has finished: nothing is left to do\."):
+        run.resume()
+    for act in (run.pause, run.stop, run.cancel):
         with pytest.raises(
             UsageError, match=rf"\ARun {run.id} is over: it cannot {act.__name__} from here\.\Z"
         ):

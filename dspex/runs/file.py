@@ -1,0 +1,166 @@
+"""The journal's sqlite file: opened, read as far as it is whole, and mended.
+
+Apart from the writer, because most who look into a journal never write one: other kernels, reports, lists of runs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dspex.errors import JournalError
+from dspex.events.event import AnyEvent
+
+if TYPE_CHECKING:
+    import sqlite3
+
+MEMORY = ":memory:"
+"""The root of journals that are kept in this kernel's memory alone."""
+SCHEMA = """
+pragma journal_mode = wal;
+pragma synchronous = full;
+create table if not exists events (seq integer primary key, kind text not null, body blob not null);
+create table if not exists payloads (ref text primary key, body blob not null) without rowid;
+create table if not exists steps (
+  seq integer primary key, key blob not null, body blob not null, failed integer not null default 0
+);
+create table if not exists meta (key text primary key, value blob not null) without rowid;
+insert or ignore into meta values ('format', '1');
+"""
+_PATIENCE = 10.0
+_lock = threading.Lock()
+_anchors: dict[str, sqlite3.Connection] = {}  # after a fork unused: its folder is not listed there
+"""One connection for each journal in memory, which is there as long as one is open."""
+
+
+class DamagedJournalError(JournalError):
+    """A part of the journal's file is lost; what comes before it can be read."""
+
+
+def connect(path: Path, *, write: bool = False, shared: bool = False) -> sqlite3.Connection:
+    """Open a journal's file.
+
+    Args:
+        path: the file; below `:memory:` it is no file.
+        write: whether to write, and to make it where it is missing.
+        shared: whether several threads will use the connection, one after another.
+    """
+    given: Any = {"isolation_level": None, "timeout": _PATIENCE, "check_same_thread": not shared}
+    if in_memory(path):
+        return _in_memory(path, given)
+    if write:
+        return _sqlite().connect(path, **given)  # type: ignore[no-any-return]  # the module is named late
+    db: sqlite3.Connection = _sqlite().connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, **given)
+    # Else a file that was cut short could not be read at all, whole as its beginning is.
+    db.execute("pragma writable_schema = on")
+    return db
+
+
+def in_memory(path: Path) -> bool:
+    """Tell whether a journal or a folder of runs is in this kernel's memory alone."""
+    return str(path).startswith(MEMORY)
+
+
+def exists(path: Path) -> bool:
+    """Tell whether there is such a journal."""
+    return str(path) in _anchors if in_memory(path) else path.exists()
+
+
+def drop(path: Path) -> None:
+    """Let a journal in memory go."""
+    with _lock:
+        if (db := _anchors.pop(str(path), None)) is not None:
+            db.close()
+
+
+def read_events(path: Path, after: int = 0) -> Iterator[AnyEvent]:
+    """Yield the events of a journal whose number is above `after`, as far as it is whole.
+
+    Raises:
+        DamagedJournalError: once all that is whole was yielded, where a part is lost.
+        JournalError: the file is missing, no journal, or of a newer version.
+    """
+    last = after
+    for seq, body in _rows(path, "select seq, body from events where seq > ? order by seq", (after,), last):
+        try:
+            event = _decoder().decode(body)
+        except (msgspec.ValidationError, TypeError) as exc:
+            if isinstance(body, bytes):
+                raise JournalError(
+                    f"The journal `{path}` was written by another version of dspex: {exc}"
+                ) from None
+            raise _damaged(path, last, "an event is lost") from None
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise _damaged(path, last, "an event is cut off") from None
+        if event.seq != seq or seq != last + 1:
+            raise _damaged(path, last, "an event is lost")
+        last = seq
+        yield event
+
+
+def read_payload(path: Path, ref: str) -> bytes:
+    """Return a payload of a journal.
+
+    Raises:
+        JournalError: it is not there.
+    """
+    rows = list(_rows(path, "select ref, body from payloads where ref = ?", (ref,), 0))
+    if not rows:
+        raise JournalError(f"The journal `{path}` holds no payload `{ref}`.")
+    return bytes(rows[0][1])
+
+
+def read_payloads(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield all payloads of a journal by reference."""
+    yield from ((str(ref), bytes(body)) for ref, body in _rows(path, "select ref, body from payloads", (), 0))
+
+
+def _rows(path: Path, query: str, args: tuple[object, ...], last: int) -> Iterator[tuple[Any, Any]]:
+    if not exists(path):
+        raise JournalError(f"There is no journal `{path}`.")
+    sqlite = _sqlite()
+    try:
+        with closing(connect(path)) as db:
+            for row in db.execute(query, args):
+                last = row[0] if isinstance(row[0], int) else last
+                yield row
+    except sqlite.OperationalError as exc:
+        if "no such table" in str(exc):
+            return  # the process died before its first commit
+        raise JournalError(f"The journal `{path}` cannot be read: {exc}") from None
+    except sqlite.DatabaseError as exc:
+        raise _damaged(path, last, str(exc)) from None
+
+
+def _damaged(path: Path, last: int, what: str) -> DamagedJournalError:
+    after = f" after event {last}" if last else ""
+    return DamagedJournalError(f"The journal `{path}` is damaged{after}: {what}")
+
+
+def _in_memory(path: Path, given: Any) -> sqlite3.Connection:
+    uri = f"file:dspex{path.as_posix().removeprefix(MEMORY).replace('/', '-')}?mode=memory&cache=shared"
+    with _lock:
+        if str(path) not in _anchors:
+            _anchors[str(path)] = _sqlite().connect(uri, uri=True, check_same_thread=False)
+    db: sqlite3.Connection = _sqlite().connect(uri, uri=True, **given)
+    db.execute("pragma read_uncommitted = on")  # a reader never waits for the writer, nor it for a reader
+    return db
+
+
+def _sqlite() -> ModuleType:
+    import sqlite3  # not at the top: `import dspex` must stay fast
+
+    return sqlite3
+
+
+@cache
+def _decoder() -> msgspec.json.Decoder[AnyEvent]:
+    # Reading every kind's fields takes milliseconds, which a process that opens no journal need not spend.
+    return msgspec.json.Decoder(AnyEvent)

@@ -1,0 +1,47 @@
+"""What people did to a run in its earlier lives, done again where it still has a say: caps, pins, words on examples.
+
+What concerns the work itself (its model, its width, people's candidates) is handed on to the work, which does it when
+it is there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dspex.events.event import RunSteered
+
+if TYPE_CHECKING:
+    from dspex.runs.engine import Engine
+    from dspex.runs.past import Past
+
+
+def redo(engine: Engine, past: Past) -> None:
+    """Do again what people did; before the work begins."""
+    kept = engine.kept
+    for act in past.steered:
+        told = args_of(act)
+        match act.verb:
+            case "budget":
+                engine.take_caps(told)
+            case "pin" if told.get("pinned", True):
+                kept.pinned.append(told["candidate"])
+            case "pin":
+                kept.pinned.remove(told["candidate"])
+            case "label":
+                kept.notes[told["example"]] = {"label": told.get("label"), "comment": told.get("comment")}
+            case _:
+                continue
+    kept.steered = tuple(act for act in past.steered if act.verb in ("concurrency", "model", "drop"))
+    kept.guests = tuple(seen for seen in past.state.candidates if seen.by)
+
+
+def args_of(act: RunSteered) -> dict[str, Any]:
+    """Return what an act was done with, as values.
+
+    Example:
+        >>> args_of(RunSteered(verb="concurrency", args={"n": "4"}))
+        {'n': 4}
+    """
+    return {name: msgspec.json.decode(text) for name, text in act.args.items()}
