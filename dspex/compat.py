@@ -159,6 +159,10 @@ class Root(ModuleType):
     def cache(self, cache: Any) -> None:
         importlib.import_module("dspex.lm.caching").use(cache)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A notebook's functions name it; on another machine it is that machine's.
+        return importlib.import_module, (self.__name__,)
+
 
 def install() -> None:
     """Make the paths importable; called once, by the root package."""

@@ -1,6 +1,7 @@
 """Numbers every event once and hands it to all sinks, in order.
 
-A sink is called under the bus's lock and must only append: the journal, a run's feed, a listener's queue.
+A sink is called under the bus's lock and must only append: the journal, a run's feed, a listener's queue. A run's
+time never goes back, whatever the machine's clock does: where that jumps back, time goes on from where it was.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Bus:
         self._seq: defaultdict[str, int] = defaultdict(int)
         self._wanted: dict[type[Event], bool] = {}
         self._over: set[str] = set()
+        self._times: dict[str, tuple[float, float]] = {}
 
     def emit(self, event: Event, *, run: str = "", span: str = "", parent: str = "") -> None:
         """Number the event and hand it on.
@@ -54,11 +56,11 @@ class Bus:
         may still emit.
         """
         with self._lock:
-            if isinstance(event, RunStart):
-                self._over.discard(run)  # the same id in another home
             if run in self._over:
-                return
-            force_setattr(event, "time", _clock.now())
+                if not isinstance(event, RunStart):
+                    return
+                self._over.discard(run)  # the same id in another home
+            force_setattr(event, "time", self._time(run) if run else _clock.now())
             force_setattr(event, "run", run)
             force_setattr(event, "span", span)
             force_setattr(event, "parent", parent)
@@ -69,10 +71,12 @@ class Bus:
                 sink.take(event)  # type: ignore[arg-type]  # every concrete Event is in AnyEvent; a test holds it
             if isinstance(event, RunEnd):
                 self._seq.pop(run, None)
+                self._times.pop(run, None)
                 self._over.add(run)
-            crowded = [sink for sink in self._sinks if sink.full]
-        for sink in crowded:
-            sink.wait_for_room()
+            sinks = self._sinks
+        for sink in sinks:
+            if sink.full:
+                sink.wait_for_room()
 
     def attach(self, sink: Sink) -> None:
         """Have the sink take every event from now on."""
@@ -94,11 +98,25 @@ class Bus:
                 known = self._wanted[kind] = any(sink.wants(kind) for sink in self._sinks)
         return known
 
-    def open_run(self, run: str) -> None:
-        """Number a run's events from 1; one of another home may have had the same name."""
+    def open_run(self, run: str, *, after: int = 0, time: float = 0.0) -> None:
+        """Number a run's events from 1, or on from an earlier life's; one of another home may have had the same name.
+
+        Args:
+            run: its id.
+            after: the last number it has.
+            time: when that was.
+        """
         with self._lock:
-            self._seq.pop(run, None)
+            self._seq[run] = after
+            self._times[run] = (time, _clock.monotonic())
             self._over.discard(run)
+
+    def _time(self, run: str) -> float:
+        now, ticks = _clock.now(), _clock.monotonic()
+        last, then = self._times.get(run, (now, ticks))
+        time = max(now, last + max(0.0, ticks - then))
+        self._times[run] = (time, ticks)
+        return time
 
     def forget(self) -> None:
         """Drop all after a fork: who listened lives in the parent."""

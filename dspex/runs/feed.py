@@ -35,13 +35,7 @@ class Feed:
         """Fold a batch, then hand it to all followers; on the journal's thread."""
         with self._lock:
             fold(events, self._state)
-            for follower in list(self._followers):
-                try:
-                    follower(events)
-                except Exception as exc:  # a follower must not end the thread that keeps all runs
-                    self._followers.remove(follower)
-                    text = f"A follower of run {self._state.run} was unhooked: it raised {type(exc).__name__}: {exc}"
-                    bus.emit(Log(level="error", text=text))
+            self._hand(events)
 
     def over(self) -> bool:
         """Whether the run has ended."""
@@ -57,11 +51,7 @@ class Feed:
                 state.status, state.reason, state.ended = "lost", reason, state.updated
                 for model in state.lm:
                     model.in_flight = 0
-                followers = list(self._followers)
-            else:
-                followers = []
-        for follower in followers:
-            follower(())
+                self._hand(())
 
     def snapshot(self) -> bytes:
         """Return the state as JSON."""
@@ -92,6 +82,17 @@ class Feed:
                     self._followers.remove(follower)
 
         return snapshot, leave
+
+    def _hand(self, events: Sequence[AnyEvent]) -> None:
+        for follower in list(self._followers):
+            try:
+                follower(events)
+            except Exception as exc:  # a follower must not end the thread that keeps all runs
+                self._followers.remove(follower)
+                text = (
+                    f"A follower of run {self._state.run} was unhooked: it raised {type(exc).__name__}: {exc}"
+                )
+                bus.emit(Log(level="error", text=text))
 
     def forget(self) -> None:
         """Let all followers go after a fork: they, and whoever held the lock, live in the parent."""
