@@ -17,7 +17,7 @@ from dspex.settings import configure, context, settings
 from dspex.signatures import InputField, OutputField, Signature
 
 if TYPE_CHECKING:  # what the table below fetches when asked for, told to type checkers and editors
-    from dspex import evaluate, events, runs, streaming, testing
+    from dspex import events, executors, runs, streaming, testing
     from dspex.adapters.json import JSONAdapter
     from dspex.adapters.two_step import TwoStepAdapter
     from dspex.adapters.xml import XMLAdapter
@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # what the table below fetches when asked for, told to type c
         LMUnexpectedError,
         is_retryable_lm_error,
     )
+    from dspex.evaluate.callable import CallableModule
     from dspex.evaluate.evaluate import Evaluate, EvaluationResult
     from dspex.evaluate.metrics import answer_exact_match, exact
     from dspex.lm.base import BaseLM
@@ -81,6 +82,8 @@ if TYPE_CHECKING:  # what the table below fetches when asked for, told to type c
     from dspex.types.image import Image
     from dspex.types.reasoning import Reasoning
     from dspex.types.type import Type
+
+    evaluate: CallableModule
 
 __all__ = [
     "LM",
@@ -131,6 +134,7 @@ _LAZY: dict[str, str] = {
     "EvaluationResult": "dspex.evaluate.evaluate",
     "events": "dspex.events:",
     "exact": "dspex.evaluate.metrics",
+    "executors": "dspex.executors:",
     "File": "dspex.types.file",
     "History": "dspex.types.history",
     "HTTPRetriever": "dspex.retrieve",

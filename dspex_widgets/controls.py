@@ -53,7 +53,7 @@ class Controls:
         self._writing = threading.Lock()
         self._verbs: dict[OpName, Callable[[Op], object]] = {
             "pause": lambda op: self._steer("pause", **_unless(not op.now, now=True)),
-            "resume": lambda op: self._steer("resume"),
+            "resume": lambda op: self._resume(),
             "stop": lambda op: self._steer("stop"),
             "cancel": lambda op: self._steer("cancel"),
             "reset": lambda op: self._done(op, self._steer("reset")),
@@ -81,6 +81,11 @@ class Controls:
             self._viewer.post(Failure(text=str(exc)))
         except Exception as exc:  # the browser waits for an answer, and a message has no caller to raise to
             self._viewer.post(Failure(text=f"{type(exc).__name__}: {exc}"))
+
+    def _resume(self) -> None:
+        """End a pause; a late click on a run that is over must not begin another life of it."""
+        if not self._run.done:
+            self._steer("resume")
 
     def _steer(self, verb: str, *args: object, **options: object) -> object:
         """Call the run's method of this name as a button."""

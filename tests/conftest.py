@@ -82,6 +82,8 @@ def _leave_nothing() -> Iterator[None]:
         for run in runs.live():
             run.cancel()
             run.wait(5)
+    if (endpoints := sys.modules.get("dspex.lm.endpoint")) is not None:
+        endpoints.registry.forget()  # a port that is used again must not meet an open breaker
     if (settings := sys.modules.get("dspex.settings")) is not None:
         fresh = settings.Settings()
         settings.configure(**{field.name: getattr(fresh, field.name) for field in dataclasses.fields(fresh)})

@@ -12,7 +12,7 @@ Image InputField JSONAdapter KNN KNNFewShot LM LMAuthError LMError LMInvalidRequ
 LMServerError LMTimeoutError LMTransportError LMUnavailableError LMUnexpectedError LabeledFewShot Module
 MultiChainComparison OutputField Parallel Pool Predict Prediction Reasoning Refine Retrieve Retriever Run
 Signature SignatureMeta Teleprompter Tool ToolCallResults ToolCalls TwoStepAdapter Type XMLAdapter __version__
-answer_exact_match asyncify configure configure_cache context datasets errors evaluate events exact infer_prefix
+answer_exact_match asyncify configure configure_cache context datasets errors evaluate events exact executors infer_prefix
 inspect_history is_retryable_lm_error load load_ipython_extension load_settings majority make_signature runs
 settings streamify streaming syncify testing track_usage unload_ipython_extension
 """.split()

@@ -16,6 +16,7 @@ import msgspec
 
 from dspex import _canon
 from dspex._version import __version__
+from dspex.data.dataset import Dataset
 from dspex.data.example import Example
 from dspex.errors import DataError
 from dspex.lm.base import BaseLM
@@ -33,6 +34,7 @@ PLAIN_SETTINGS = (
 MOST_ROWS = 100_000
 """Examples that are named one by one, so that they can be gathered again from wherever they are."""
 _DEEP = 6
+_HELD = (list, tuple, Dataset)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +101,8 @@ def ref_of(value: Any, depth: int = 0) -> Ref:
         return {"is": "model", "name": name_of(value), "class": kind_of(value), "state": value.dump_state()}
     if _is_rows(value):
         return _rows(value)
+    if isinstance(value, Sequence) and not isinstance(value, (*_HELD, str, bytes)):
+        return {"is": "object", "name": name_of(value), "class": kind_of(value)}
     if callable(value):
         return _function(value)
     if isinstance(value, Mapping) and depth < _DEEP:
@@ -156,7 +160,7 @@ def _program(program: Module) -> Ref:
 
 
 def _is_rows(value: Any) -> bool:
-    if isinstance(value, (str, bytes, Mapping, Example)) or not isinstance(value, Sequence):
+    if not isinstance(value, _HELD):  # a lazy sequence is not read through for its digest
         return False
     return bool(value) and all(isinstance(row, Example) for row in value)
 

@@ -42,11 +42,11 @@ class Leases:
 
     Example:
         >>> leases = Leases(Budget(usd=1.0), width=4)
-        >>> leases.wanted()
-        {'usd': 0.25}
+        >>> round(leases.wanted()["usd"], 6)
+        0.25
         >>> leases.seen({"usd": 0.01, "calls": 1})
-        >>> leases.wanted()
-        {'usd': 0.03}
+        >>> round(leases.wanted()["usd"], 6)
+        0.03
     """
 
     def __init__(self, budget: Budget, width: int) -> None:

@@ -86,7 +86,8 @@ class Cached:
         if known is not None:
             return known
         response = await ask(self._transport, request, on_chunk)
-        if all(choice.finish in ("stop", "tool_calls") for choice in response.choices):
+        whole = all(choice.finish in ("stop", "tool_calls") for choice in response.choices)
+        if whole and not response.by:  # a fallback's answer is not this model's
             crowded = store.put(key, response)
             if crowded and store.folder is not None:
                 # The disk is slower than the models: nothing may pile up without end.

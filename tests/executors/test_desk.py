@@ -44,7 +44,7 @@ def heard() -> Iterator[Heard]:
 
 
 def a_desk() -> Desk:
-    return Desk("s", Scope(run="r7", span="c01", parent=""), lambda: None)
+    return Desk("s", Scope(run="at-the-desk", span="c01", parent=""), lambda: None)
 
 
 def a_batch(number: int, *events: AnyEvent, mark: str = "w") -> dict[str, Any]:
@@ -81,7 +81,9 @@ async def test_a_batch_that_comes_twice_is_told_once(heard: Heard):
     for _ in range(2):
         desk.take(a_batch(1, start("1.a"), end("1.a")))
     assert [type(event) for event in heard.events] == [LMStart, LMEnd]
-    assert {(event.run, event.span, event.parent) for event in heard.events} == {("r7", "c01/e", "c01")}
+    assert {(event.run, event.span, event.parent) for event in heard.events} == {
+        ("at-the-desk", "c01/e", "c01")
+    }
 
 
 async def test_a_lost_go_is_paid_for_and_its_open_calls_are_closed(heard: Heard):

@@ -155,7 +155,7 @@ def test_an_answer_that_is_none_is_one_error(answer: str, what: str) -> None:
     with serving(always=Fault(status=200, body=answer)) as server:
         for _ in range(2):
             with pytest.raises(LMUnexpectedError, match=what):
-                at(server)(["a", "b"])
+                at(server, num_retries=0)(["a", "b"])
         assert server.hits == 2
 
 
