@@ -23,6 +23,7 @@ class Steered:
     def __init__(self, report: Callable[[], Path] = lambda: Path("dspex-r1.html")) -> None:
         self.calls: list[tuple[str, str]] = []
         self.report = report
+        self.done = False
 
     def __getattr__(self, verb: str):
         assert verb in VERBS, f"a button called `{verb}`"
@@ -41,6 +42,14 @@ class Steerable:
             return "c9"
 
         return call
+
+
+def test_a_late_click_on_resume_begins_no_other_life() -> None:
+    """A run that is over may be resumed by its method alone, whoever pressed a button before they saw its end."""
+    run = Steered()
+    run.done = True
+    Controls(run, Heard()).hear({"op": "resume"})  # type: ignore[arg-type]  # it stands where a run stands
+    assert run.calls == []
 
 
 class Heard:
