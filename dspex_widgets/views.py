@@ -224,7 +224,8 @@ def _candidates_tile(state: RunState) -> Tile:
     if running and not state.over:
         parts.append(f"{count(running)} running")
     idle = "the program as it is" if evaluates else "beside the baseline" if shown else "none proposed yet"
-    of = "" if state.planned is None else f"of {count(state.planned)}"
+    guests = sum(bool(c.by) for c in shown)  # people's candidates, which no method plans
+    of = "" if state.planned is None else f"of {count(state.planned + guests)}"
     return Tile(name="Candidates", value=count(len(shown)), beside=of, below=" · ".join(parts) or idle)
 
 

@@ -84,7 +84,8 @@ const CandidatesTile = ({ run }: Props): JSX.Element => {
   ];
   const beside = shown.length === 0 ? "none proposed yet" : "beside the baseline";
   const idle = run.work === "evaluate" ? "the program as it is" : beside;
-  const of = run.planned === null ? null : <span class="of">of {count(run.planned)}</span>;
+  const guests = shown.filter((c) => c.by !== "").length; // people's candidates, which no method plans
+  const of = run.planned === null ? null : <span class="of">of {count(run.planned + guests)}</span>;
   return <Tile name="Candidates" value={count(shown.length)} beside={of} below={parts.join(" · ") || idle} />;
 };
 
