@@ -35,7 +35,7 @@ def scores(result: Any) -> list[float]:
     return [score for _, _, score in result.results]
 
 
-def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not come to that"
