@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -41,15 +42,12 @@ class SystemClock:
 
 _current: Clock = SystemClock()
 
-
-def now() -> float:
-    """Return seconds since the epoch."""
-    return _current.now()
-
-
-def monotonic() -> float:
-    """Return seconds that never go back."""
-    return _current.monotonic()
+# Names that `use` binds anew, not functions that look a clock up: every event and every call asks for the time a few
+# times, and the machine's own functions are ten times as fast as a way to them.
+now: Callable[[], float] = time.time
+"""Return seconds since the epoch."""
+monotonic: Callable[[], float] = time.monotonic
+"""Return seconds that never go back."""
 
 
 async def sleep(seconds: float) -> None:
@@ -59,6 +57,9 @@ async def sleep(seconds: float) -> None:
 
 def use(clock: Clock) -> Clock:
     """Put another clock in place and return the one before."""
-    global _current
+    global _current, now, monotonic  # noqa: PLW0603 - this is the one place that owns time
     before, _current = _current, clock
+    usual = type(clock) is SystemClock
+    now = time.time if usual else clock.now
+    monotonic = time.monotonic if usual else clock.monotonic
     return before

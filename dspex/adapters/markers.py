@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 
 COMPLETED = "completed"
+_CLOSING = f"\n\n[[ ## {COMPLETED} ## ]]"
+_NEXT = "\n\n[[ ## "
 
 _NAME = r"[ \t]*##[ \t]*([^\s\[\]#]+)[ \t]*##[ \t]*\]\]"
 _AHEAD = rf"\[\[(?={_NAME})"
@@ -60,6 +62,9 @@ def split(text: str, names: Iterable[str]) -> dict[str, str]:
         {'a': '1', 'b': '2'}
     """
     wanted = list(names)
+    exact = _exact(text, wanted)
+    if exact is not None:
+        return exact
     found = _sections(text, LINE, wanted)
     if len(found) < len(wanted) and "##" in text:
         anywhere = _sections(text, _ANYWHERE, wanted)
@@ -71,6 +76,23 @@ def without_end(text: str) -> str:
     """Return the text before the last marker, for an answer that has no other."""
     end = LAST.search(text)
     return text[: end.start()].rstrip(" \t") if end else text
+
+
+def _exact(text: str, names: list[str]) -> dict[str, str] | None:
+    """Read the layout as it stands in the prompt, to the letter; None for anything else, and for values about markers."""
+    # Each marker has two `##` and there are no others, so no value holds one and nothing is escaped.
+    if text.count("##") != 2 * len(names) + 2 or not text.endswith(_CLOSING):
+        return None
+    found: dict[str, str] = {}
+    start = 0
+    for name in names:
+        line = f"[[ ## {name} ## ]]\n"
+        end = text.find(_NEXT, start)
+        if not text.startswith(line, start) or end < start + len(line):
+            return None
+        found[name] = text[start + len(line) : end]
+        start = end + 2
+    return found if start + len(_CLOSING) == len(text) + 2 else None
 
 
 def _sections(text: str, pattern: re.Pattern[str], names: list[str]) -> dict[str, str]:

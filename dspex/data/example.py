@@ -168,7 +168,9 @@ class Example:
         return _canon.digest(self._store)[:10]
 
     def _copy(self, store: Mapping[str, Any], inputs: frozenset[str] | None) -> Self:
-        other = type(self)()
+        kind = type(self)
+        # A class of the user's may make more in its `__init__`; ours is called so often that it is left out.
+        other = kind.__new__(kind) if kind is Example or kind is Prediction else kind()
         object.__setattr__(other, "_store", dict(store))
         object.__setattr__(other, "_inputs", inputs)
         return other

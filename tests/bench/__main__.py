@@ -6,6 +6,7 @@ Numbers depend on the machine, so nothing here fails; tests hold the bounds that
 from __future__ import annotations
 
 import gzip
+import json
 import math
 import os
 import subprocess
@@ -13,7 +14,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import dspex
@@ -24,6 +26,7 @@ from dspex.runs.state import fold
 BUNDLE = Path(__file__).resolve().parents[2] / "dspex_widgets" / "static" / "widget.js"
 EVENTS = 20_000
 LATENCY, ROWS, WIDTH = 0.05, 96, 16
+SIZES = ("600x16", "1500x64", "3000x256")
 
 
 def best(act: Callable[[], object], times: int = 3) -> float:
@@ -148,6 +151,52 @@ def calls() -> None:
         tell("DSPy beside it: not installed; DSPY_PYTHON=<python> names one", "skipped")
 
 
+@contextmanager
+def server(latency: float) -> Iterator[str]:
+    """Run the test server in a process of its own and give its address."""
+    command = [sys.executable, "-m", "dspex.testing.server", "--latency", str(latency), "--while-open"]
+    said = ["--answer", r"[[ ## answer ## ]]\nblue\n\n[[ ## completed ## ]]"]
+    with subprocess.Popen(
+        [*command, *said], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.communicate()  # it ends when its input does
+
+
+def throughput_of(library: str, address: str, *sizes: str) -> list[dict[str, float]]:
+    """Return what a library does against the server; nothing where it is not there."""
+    script = str(Path(__file__).with_name("throughput.py"))
+    interpreter = (library == "dspy" and os.environ.get("DSPY_PYTHON")) or sys.executable
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        "DSPY_CACHEDIR": os.environ["DSPEX_HOME"],
+    }
+    command = [interpreter, script, library, address, *sizes]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    return [json.loads(line) for line in done.stdout.splitlines()] if done.returncode == 0 else []
+
+
+def evaluations() -> None:
+    """Tell how many examples a second are evaluated at the test server, beside DSPy in the same minutes."""
+    with server(LATENCY) as address:
+        found = {name: throughput_of(name, address, *SIZES) for name in ("dspex", "dspy")}
+        kept = {name: throughput_of(name, address) for name in ("dspex", "dspy")}
+    for k, one in enumerate(found["dspex"]):
+        how = f"{one['width']:.0f} in flight{', a cache to fill' if one['cache'] else ''}"
+        for name, rows in found.items():
+            for row in rows[k : k + 1]:
+                cost = f"{row['cpu_ms']:.2f} ms CPU, {row['mb']:.0f} MB"
+                tell(f"{name}: {how}: {cost}", f"{row['per_second']:,.0f} /s")
+    for what, name in (("lm", "lm(...) from memory"), ("predict", "Predict from memory")):
+        for library, rows in kept.items():
+            for row in rows:
+                tell(f"{name}, {library}", f"{row[what]:.0f} us")
+
+
 def front() -> None:
     if BUNDLE.is_file():
         tell("front end, gzipped", f"{len(gzip.compress(BUNDLE.read_bytes(), 9)) / 1024:.1f} KB")
@@ -156,5 +205,5 @@ def front() -> None:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as home:
         os.environ |= {"DSPEX_HOME": home, "DSPEX_CACHE_DIR": home}
-        for part in (imports, floors, calls, programs, front):
+        for part in (imports, floors, calls, evaluations, programs, front):
             part()

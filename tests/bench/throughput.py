@@ -1,10 +1,10 @@
 """Examples evaluated a second, and what one costs: run in a process of its own for each library, by `make bench`.
 
-    python throughput.py dspex|dspy <address> <rows> <in flight>...
-    python throughput.py dspex|dspy <address>
+    python throughput.py dspex|dspy <address> <rows>x<in flight>...
 
-The first form evaluates `Predict("question -> answer")` against a test server and writes one JSON line for each width;
-the second asks one and the same question again and again and writes the microseconds of an answer from memory.
+Evaluates `Predict("question -> answer")` against a test server, once without a cache and once with one to fill, and
+writes a JSON line for each. Without rows it asks one and the same question again and again and writes the
+microseconds of an answer from memory.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import resource
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 ANSWER = "[[ ## answer ## ]]\nblue\n\n[[ ## completed ## ]]"
@@ -30,9 +31,11 @@ def same(example: Any, prediction: Any, trace: Any = None) -> bool:
 same.inline = True  # type: ignore[attr-defined]  # it never blocks; DSPy looks at no such word
 
 
-def rows(library: Any, count: int) -> list[Any]:
-    """Return distinct examples."""
-    question = "Which colour is the sky on a clear day, seen from the ground? Answer in one word. Number"
+def rows(library: Any, count: int, go: str = "") -> list[Any]:
+    """Return distinct examples, others in each go."""
+    question = (
+        f"Which colour is the sky on a clear day, seen from the ground? Answer in one word. {go} Number"
+    )
     return [
         library.Example(question=f"{question} {k}.", answer="blue").with_inputs("question")
         for k in range(count)
@@ -54,7 +57,9 @@ def evaluated(library: Any, address: str, count: int, width: int, cache: bool) -
     """Evaluate once and tell how fast that was."""
     program = library.Predict("question -> answer")
     with library.context(lm=model(library, address, cache)):
-        evaluate = library.Evaluate(devset=rows(library, count), metric=same, num_threads=width)
+        evaluate = library.Evaluate(
+            devset=rows(library, count, f"{width} {cache}"), metric=same, num_threads=width
+        )
         wall, cpu = time.perf_counter(), time.process_time()
         result = evaluate(program)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -90,19 +95,19 @@ def quiet(library: Any) -> None:
     """Keep a library's own bars and log lines out of the measured time."""
     if hasattr(library, "disable_logging"):
         library.disable_logging()
-    sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the life of the process
+    sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the life of the process
 
 
 if __name__ == "__main__":
-    which, where, *more = sys.argv[1:]
+    which, where, *sizes = sys.argv[1:]
     chosen = importlib.import_module(which)
     quiet(chosen)
-    if not more:
+    if not sizes:
         sys.stdout.write(json.dumps(cached(chosen, where)) + "\n")
     else:
-        amount, *widths = (int(part) for part in more)
         evaluated(chosen, where, 64, 16, False)  # imports, connections and the like are not what is measured
-        for at_once in widths:
+        for size in sizes:
+            amount, at_once = (int(part) for part in size.split("x"))
             for keep in (False, True):
                 found = evaluated(chosen, where, amount, at_once, keep)
                 sys.stdout.write(json.dumps(found) + "\n")

@@ -121,6 +121,18 @@ def test_one_refusal_among_many_answers_is_no_measure(clock: FakeClock):
     assert (limit.size, limit.free) == (16, 16)
 
 
+def test_one_refusal_is_no_measure_however_few_were_held(clock: FakeClock):
+    """A 429 that has nothing to do with how many are in flight must not shut the door for a quarter of a minute."""
+    limit = Limit()
+    for _ in range(2):
+        limit.begin()
+    limit.leave()
+    limit.refused()
+    limit.leave()
+    limit.answered()
+    assert (limit.size, limit.free) == (16, 16)
+
+
 def test_where_all_are_refused_one_call_finds_out(clock: FakeClock):
     """That says nothing about how many: its answer opens the door for all."""
     limit = Limit()

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 
 import pytest
 
+from dspex import _host
+from dspex.errors import LMError, SettingsError
 from dspex.lm.lm import LM
-from dspex.lm.messages import Choice
+from dspex.lm.messages import Choice, Message
 from dspex.lm.practice import PracticeTransport
+from dspex.testing.clock import FakeClock
 from dspex.testing.scripted import call
 from dspex.testing.server import Fault, serving
+from dspex.testing.server.faults import Script
 
 
 def post(base_url: str, **changes: object) -> tuple[int, dict[str, str], str]:
@@ -104,3 +111,129 @@ def test_requests_are_recorded_as_they_came():
         assert lm(messages=messages, tools=[tool]) == ["what?"]
     assert server.requests[0]["messages"] == messages
     assert server.requests[0]["tools"][0]["function"]["name"] == "f"
+
+
+def asked(base_url: str, calls: int) -> list[str]:
+    """Ask that often at once and return each answer, or the kind of each error."""
+
+    async def all_at_once() -> list[str]:
+        lm = LM("openai/any", api_base=base_url, cache=False, num_retries=0)
+        found = await asyncio.gather(*(lm.acall(str(k)) for k in range(calls)), return_exceptions=True)
+        return [one.kind if isinstance(one, LMError) else one[0] for one in found]
+
+    return _host.portal.run(all_at_once())
+
+
+def test_more_than_its_limit_in_flight_are_refused():
+    """At once, with what the provider says about coming again; below the limit all are answered."""
+    with serving(lambda _: "blue", latency=0.3, limit=3, retry_after=7) as server:
+        found = asked(server.base_url, 5)
+        assert post(server.base_url)[0] == 200
+    assert (sorted(found), server.refused) == (["blue"] * 3 + ["rate_limit"] * 2, 2)
+
+
+def test_more_than_its_rate_are_refused():
+    """Whoever comes in the next second is answered again."""
+    with FakeClock() as clock:
+        script = Script(per_second=2)
+        assert [script.fate(k, 1) is None for k in (1, 2, 3)] == [True, True, False]
+        clock.advance(1.0)
+        assert script.fate(4, 1) is None
+
+
+def test_faults_come_by_chance_as_often_as_they_should_and_the_same_in_every_run():
+    """A share of the requests, by seed."""
+    down, slow = Fault(status=503), Fault(latency=1.0)
+    mix = [(0.2, down), (0.1, slow)]
+    one, two = Script(mix=mix, seed=3), Script(mix=mix, seed=3)
+    fates = [one.fate(k, 1) for k in range(1, 2001)]
+    assert fates == [two.fate(k, 1) for k in range(1, 2001)]
+    assert 0.17 < fates.count(down) / 2000 < 0.23
+    assert 0.08 < fates.count(slow) / 2000 < 0.12
+
+
+@pytest.mark.parametrize("mix", [[(1.2, Fault())], [(0.6, Fault()), (0.6, Fault())], [(-0.1, Fault())]])
+def test_shares_that_are_none_are_refused(mix: list[tuple[float, Fault]]):
+    """Before anything is served."""
+    with pytest.raises(SettingsError, match="between 0 and 1"), serving(mix=mix):
+        pass
+
+
+def test_it_goes_down_and_comes_up_on_the_same_address():
+    """Calls in flight break, new ones are refused; then all is as before, also where nobody may wait."""
+    with serving(lambda _: "blue", first=[Fault(hang=True)]) as server:
+
+        async def outage() -> str:
+            lm = LM("openai/any", api_base=server.base_url, cache=False, num_retries=0)
+            call = asyncio.ensure_future(lm.acall("hi"))
+            while not server.in_flight:
+                await asyncio.sleep(0.001)
+            server.down()
+            with pytest.raises(LMError, match="closed the connection"):
+                await call
+            with pytest.raises(LMError, match="connection"):
+                await lm.acall("hi")
+            server.up()
+            return (await lm.acall("hi"))[0]
+
+        assert _host.portal.run(outage()) == "blue"
+        server.down()
+        with pytest.raises(urllib.error.URLError):
+            post(server.base_url)
+        server.up()
+        assert post(server.base_url)[0] == 200
+
+
+def test_what_is_no_http_and_what_comes_in_drops():
+    """Two more ways to be ill."""
+    with serving(first=[Fault(garbage=True), Fault(status=500, body="x" * 40, pause=0.001)]) as server:
+        with pytest.raises(http.client.HTTPException):
+            post(server.base_url)
+        assert post(server.base_url)[2] == "x" * 40
+
+
+def test_a_slow_stream_is_whole():
+    """A fault that only makes it slow."""
+    with serving(lambda _: "one two", always=Fault(pause=0.001)) as server:
+        chunks: list[str] = []
+        lm = LM("openai/any", api_base=server.base_url, cache=False)
+        work = lm.acomplete(
+            [Message(role="user", content="hi")], on_chunk=lambda chunk: chunks.append(chunk.text)
+        )
+        assert _host.portal.run(work).text == "".join(chunks) == "one two"
+
+
+def test_an_answer_that_raises_is_a_failure_of_the_server():
+    """What the test's own function did wrong is in the body."""
+    with serving(lambda _: 1 / 0) as server:
+        assert post(server.base_url)[::2] == (500, "ZeroDivisionError: division by zero")
+
+
+def test_unknown_paths_are_said_to_be_unknown():
+    """And are no hits."""
+    with serving() as server:
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{server.base_url}/models", timeout=5)
+        with pytest.raises(urllib.error.HTTPError, match="405"):
+            urllib.request.urlopen(f"{server.base_url}/chat/completions", timeout=5)
+    assert server.hits == 0
+
+
+def test_it_runs_in_a_process_of_its_own():
+    """It says where it is, answers what it was told, and ends with whoever started it."""
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-m",
+        "dspex.testing.server",
+        "--while-open",
+        "--answer",
+        "a\\nb",
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        answer = json.loads(post(process.stdout.readline().strip())[2])
+        process.communicate(timeout=10)
+    assert answer["choices"][0]["message"]["content"] == "a\nb"
+    assert process.returncode == 0
