@@ -19,7 +19,9 @@ FOUND_BY_NAME = {
 }
 """Dependencies that need no import statement, and what they are for."""
 
-WHERE_THERE = {"pyarrow": "an evaluation is written as Parquet where it is installed, and says so where it is not"}
+WHERE_THERE = {
+    "pyarrow": "an evaluation is written as Parquet where it is installed, and says so where it is not"
+}
 """Imports that are tried, and answered with words where they fail."""
 
 COMES_ALONG = {
