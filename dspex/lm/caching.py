@@ -23,9 +23,10 @@ from dspex.lm import store as _store
 from dspex.lm.amounts import read_bytes, read_seconds
 from dspex.lm.cache import VERSION
 from dspex.lm.disk import Pruned
+from dspex.lm.folder import Folder
 from dspex.lm.forms import form_of_message
 from dspex.lm.messages import Choice, Request, Response
-from dspex.lm.store import CacheInfo, Folder, Memory, Store
+from dspex.lm.store import CacheInfo, Memory, Store
 
 _VALUE = "dspex/value"
 """What stands in place of a model's name where a user's own value is kept."""

@@ -9,7 +9,7 @@ process (the practice model, a transport of the user's) needs no pool.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import msgspec
 
@@ -18,19 +18,20 @@ from dspex.lm import asking
 from dspex.lm.base import BaseLM
 from dspex.lm.cache import Cached
 from dspex.lm.custom import around, run_forward
-from dspex.lm.doors import Door, first_of, read_reach, tiers_of, transport_to, way_to
 from dspex.lm.forms import Form, conversation, form_of_response
 from dspex.lm.messages import Request, Response
 from dspex.lm.meter import Meter
 from dspex.lm.options import check_state, read_options
-from dspex.lm.pool import PATIENCE, Pool
-from dspex.lm.pooled import Pooled, Taped
 from dspex.lm.prices import Price, capabilities_of, per_million
 from dspex.lm.providers import Route
 from dspex.lm.retry import Retry
 from dspex.lm.secret import Secret, public_url
 from dspex.lm.states import CLASS_KEY, class_path
 from dspex.lm.transport import NONE, Capabilities, OnChunk, Transport, ask
+
+if TYPE_CHECKING:
+    from dspex.lm.pool import Pool
+    from dspex.lm.pooled import Pooled
 
 
 class LM(BaseLM):
@@ -100,8 +101,10 @@ class LM(BaseLM):
             kwargs, model=model, model_type=model_type, temperature=temperature, max_tokens=max_tokens,
             num_retries=num_retries, timeout=timeout, latency=latency, api_key=api_key, api_base=api_base,
         )  # fmt: skip
-        read = read_reach(pool, fallbacks, transport=transport is not None)
-        way = None if transport is not None else way_to(first_of(pool), model, options)
+        from dspex.lm import doors  # a program that has no model yet needs none of it
+
+        read = doors.read_reach(pool, fallbacks, transport=transport is not None)
+        way = None if transport is not None else doors.way_to(doors.first_of(pool), model, options)
         usual = way is not None and way.wire != "practice"
         super().__init__(
             model, model_type, None, None, usual if cache is None else bool(cache), callbacks, num_retries
@@ -315,20 +318,27 @@ class LM(BaseLM):
 
     def _alone(self) -> Transport:
         """Return who answers without a pool: the user's own, or the practice model."""
+        from dspex.lm import doors
+        from dspex.lm.pooled import Taped
+
         if self._way is None:
             return Taped(cast(Transport, self._transport))
-        return Taped(transport_to(self._way, self._options, self.timeout, latency=self._latency or 0.0))
+        return Taped(doors.transport_to(self._way, self._options, self.timeout, latency=self._latency or 0.0))
 
     def _pooled(self, way: Route | None) -> Pooled | None:
+        from dspex.lm import doors
+        from dspex.lm.pool import PATIENCE
+        from dspex.lm.pooled import Pooled
+
         described = self._described
         if way is None:
             if described is None:
                 return None
-            door = Door(self.model, cast(Transport, self._transport), pool=described)
+            door = doors.Door(self.model, cast(Transport, self._transport), pool=described)
             return Pooled([[door]], patience=described.patience)
         if way.wire == "practice" and not self._fallbacks and described is None:
             return None
-        tiers = tiers_of(self.model, self._options, described, self._fallbacks, self.timeout)
+        tiers = doors.tiers_of(self.model, self._options, described, self._fallbacks, self.timeout)
         return Pooled(tiers, patience=PATIENCE if described is None else described.patience)
 
 

@@ -14,18 +14,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 import msgspec
 
 from dspex import _clock, _host
-from dspex.lm.amounts import show_bytes
-from dspex.lm.disk import Pruned
 from dspex.lm.flight import Flights
-from dspex.lm.folder import FOLDER, Folder
 from dspex.lm.messages import Request, Response
 
-__all__ = ["ENTRY_OVERHEAD", "FOLDER", "CacheInfo", "Folder", "Memory", "Store", "default_store", "store_at"]
+if TYPE_CHECKING:
+    from dspex.lm.disk import Pruned
+    from dspex.lm.folder import Folder
+
+__all__ = ["ENTRY_OVERHEAD", "CacheInfo", "Memory", "Store", "default_store", "store_at"]
 MEMORY_BYTES = 32 * 1024 * 1024
 ENTRY_OVERHEAD = 600
 """Bytes one entry takes besides its texts."""
@@ -159,6 +161,8 @@ class CacheInfo:
     misses: int
 
     def __repr__(self) -> str:
+        from dspex.lm.amounts import show_bytes
+
         disk = f"{self.entries:,} answers, {show_bytes(self.bytes)} at {self.folder}, " if self.folder else ""
         return (
             f"<{disk}{self.in_memory:,} in memory ({show_bytes(self.memory_bytes)}), "
@@ -239,6 +243,8 @@ class Store:
         """
         # Memory is emptied, or it would go on answering from what was removed; it fills again from the disk.
         self.memory.clear()
+        from dspex.lm.disk import Pruned
+
         if self.folder is None:
             return Pruned(entries=0, bytes=0, left=0, left_bytes=0)
         return self.folder.prune(keep_bytes, _clock.now() - older_than)
@@ -275,6 +281,8 @@ def store_at(place: str) -> Store:
         import platformdirs
 
         place = platformdirs.user_cache_dir("dspex", appauthor=False)
+    from dspex.lm.folder import Folder  # a process that keeps no answers needs none
+
     return Store(Folder(Path(place).expanduser()))
 
 

@@ -15,8 +15,9 @@ import dspex
 from dspex import _canon, _host
 from dspex.errors import DspexError, LMAuthError, SettingsError
 from dspex.lm import caching, exchange
+from dspex.lm.folder import Folder
 from dspex.lm.messages import Choice, Chunk, Message, Request, Response
-from dspex.lm.store import Folder, Store
+from dspex.lm.store import Store
 from dspex.testing import serving
 
 SIGNATURE = "question -> answer"

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dspex import _canon
+from dspex.lm.folder import Folder
 from dspex.lm.messages import Choice, Response, Usage
-from dspex.lm.store import ENTRY_OVERHEAD, Folder, Memory, Store, Used, store_at
+from dspex.lm.store import ENTRY_OVERHEAD, Memory, Store, Used, store_at
 
 ANSWER = Response(
     choices=(Choice(text="blue"),), usage=Usage(prompt_tokens=3, completion_tokens=1), model="m", cost=0.5
