@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 
 import pytest
@@ -13,6 +14,7 @@ from dspex.events.event import (
     ExampleScored,
     LMEnd,
     LMRetry,
+    LMStart,
     RunPaused,
     RunResumed,
     RunSteered,
@@ -24,21 +26,35 @@ from dspex.testing.server.faults import Script
 from tests.chaos.running import LIMIT, Told, echo, evaluation, lm_at, tasks, until
 
 COUNT = 300
-Ends = Callable[[Server], None]
+SOME = 100
 
 
-def dies(server: Server) -> None:
-    server.down()
+class Some(Script):
+    """Answers so many and no more, so that no run is through before its provider fails.
+
+    Args:
+        then: what goes wrong from then on.
+    """
+
+    def __init__(self, then: Fault) -> None:
+        super().__init__()
+        self._then = then
+
+    def fate(self, k: int, in_flight: int) -> Fault | None:
+        return None if k <= SOME else self._then
 
 
-def fails(server: Server) -> None:
-    server.script = Script(always=Fault(status=503))
+@contextmanager
+def a_server(then: Fault = Fault(hang=True)) -> Iterator[Server]:  # noqa: B008  # it is frozen
+    with serving(echo, latency=0.01) as server:
+        server.script = Some(then)
+        yield server
 
 
-def returns(server: Server) -> None:
-    if server.script.fate(1, 1) is None:
-        server.up()
+def returns(server: Server, *, was_down: bool = True) -> None:
     server.script = Script()
+    if was_down:
+        server.up()
 
 
 def whole(run: Run, count: int = COUNT) -> list[AnyEvent]:
@@ -55,17 +71,18 @@ def whole(run: Run, count: int = COUNT) -> list[AnyEvent]:
 
 
 @pytest.mark.parametrize(
-    ("ends", "why"),
-    [(dies, "`openai` cannot be reached"), (fails, "`openai` does not answer (503)")],
+    ("dies", "why"),
+    [(True, "`openai` cannot be reached"), (False, "`openai` does not answer (503)")],
     ids=["dies", "answers 503"],
 )
-def test_a_run_waits_for_its_provider_and_loses_nothing(ends: Ends, why: str) -> None:
+def test_a_run_waits_for_its_provider_and_loses_nothing(dies: bool, why: str) -> None:
     """Its breaker opens within twenty calls, it is paused with the reason, and goes on to the end when it can."""
-    with serving(echo, latency=0.01) as server:
+    with a_server(Fault(hang=True) if dies else Fault(status=503)) as server:
         run = evaluation(lm_at(server), COUNT)
         told = Told(run)
-        told.wait(ExampleScored, COUNT // 4)
-        ends(server)
+        if dies:
+            told.wait(ExampleScored, SOME)
+            server.down()
         told.wait(RunPaused)
         hits = server.hits
         assert run.status == "paused"
@@ -74,7 +91,7 @@ def test_a_run_waits_for_its_provider_and_loses_nothing(ends: Ends, why: str) ->
         assert hold[1].startswith(why), hold
         assert "paused" in headline(run.state)
         assert server.hits <= hits + 1, "besides one that tries, nothing is sent"
-        returns(server)
+        returns(server, was_down=dies)
         events = whole(run)
     opened = next(k for k, e in enumerate(events) if isinstance(e, BreakerChanged) and e.state == "open")
     assert events[opened].reason.startswith(why)
@@ -86,12 +103,12 @@ def test_a_run_waits_for_its_provider_and_loses_nothing(ends: Ends, why: str) ->
 
 def test_two_runs_at_one_provider_wait_and_go_on_together() -> None:
     """Each is told of it, once, and neither is left behind when it returns."""
-    with serving(echo, latency=0.01) as server:
+    with a_server() as server:
         runs = [evaluation(lm_at(server), COUNT, name=name) for name in ("one", "two")]
         told = [Told(run) for run in runs]
         for one in told:
-            one.wait(ExampleScored, 20)
-        dies(server)
+            one.wait(LMStart, 20)
+        server.down()
         for one in told:
             one.wait(RunPaused)
         returns(server)
@@ -105,12 +122,12 @@ def test_two_runs_at_one_provider_wait_and_go_on_together() -> None:
 @pytest.mark.parametrize("verb", ["cancel", "stop"])
 def test_a_run_that_waits_can_be_ended(verb: str) -> None:
     """At once, and nothing of it is left; another run at the same provider waits on and finishes."""
-    with serving(echo, latency=0.01) as server:
+    with a_server() as server:
         ended, other = (evaluation(lm_at(server), COUNT, name=name) for name in ("ended", "other"))
         told = [Told(ended), Told(other)]
         for one in told:
-            one.wait(ExampleScored, 20)
-        dies(server)
+            one.wait(LMStart, 20)
+        server.down()
         for one in told:
             one.wait(RunPaused)
         getattr(ended, verb)()
@@ -125,12 +142,12 @@ def test_a_run_that_waits_can_be_ended(verb: str) -> None:
 
 def test_a_person_may_have_it_tried_now() -> None:
     """Whoever knows that the provider is back need not wait for its rest to end."""
-    with serving(echo, latency=0.01) as server:
+    with a_server() as server:
         lm = lm_at(server)
         run = evaluation(lm, COUNT)
         told = Told(run)
         told.wait(ExampleScored, 20)
-        dies(server)
+        server.down()
         told.wait(BreakerChanged, 5)  # open, half open, open, half open, open: four seconds or so of rest
         returns(server)
         run.reset()

@@ -106,7 +106,8 @@ def left_of(before: set[threading.Thread]) -> list[str]:
 # ------------------------------------------------------------------------------------------------------ Ctrl-C
 
 CHILD = """
-import os, sys, threading
+import os, signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may have been born deaf to it
 import dspex
 from dspex import _host
 from dspex.errors import RunFailedError
@@ -121,6 +122,7 @@ program.lm = lm
 evaluation(lm, 1).result()  # the kernel has its loop and its journal's writer
 before = set(threading.enumerate())
 say("warm")
+sys.stdin.readline()
 """
 AFTER = """
 except KeyboardInterrupt:
@@ -154,6 +156,7 @@ def test_ctrl_c_in_a_call_leaves_nothing_behind(what: str) -> None:
             # What an evaluation has in flight is paid for: it is awaited, and so it must end.
             server.script = Script() if what in AWAITED else Script(always=Fault(hang=True))
             server.latency = 0.5
+            kernel.enter()
             until(lambda: server.in_flight, "nothing was asked")
             kernel.interrupt()
             assert kernel.line() == "interrupted"
@@ -185,6 +188,7 @@ def test_ctrl_c_while_waiting_for_a_run_lets_it_go_on_until_it_is_cancelled() ->
     with serving(echo) as server, Kernel(code.format(model="openai/m", url=server.base_url)) as kernel:
         assert kernel.line() == "warm"
         server.script = Script(always=Fault(hang=True))
+        kernel.enter()
         until(lambda: server.in_flight == 8, "nothing was asked")
         kernel.interrupt()
         assert kernel.line() == "running"
@@ -212,6 +216,7 @@ def test_an_interrupt_that_nobody_catches_ends_all(model: str, act: str) -> None
     with serving(echo) as server, Kernel(CHILD.format(model=model, url=server.base_url) + act) as kernel:
         assert kernel.line() == "warm"
         server.script = Script(always=Fault(hang=True))
+        kernel.enter()
         until(lambda: server.in_flight, "nothing was asked")
         others = children(kernel.process.pid)
         assert len(others) == (model != "openai/m")

@@ -25,7 +25,7 @@ MIX = [
 ]
 """Thirty per cent failures of all kinds, and two per cent that never end."""
 CALLS = 2000
-SETTLED, WATCHED = 10.0, 50.0
+SETTLED, WATCHED = 10.0, 35.0
 """Seconds of dspex's own time: until when a limit may be sought, and until when it is looked at."""
 
 
