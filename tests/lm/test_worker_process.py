@@ -170,7 +170,9 @@ def test_a_call_that_kills_its_process_is_sent_twice_at_most(starts: Callable[..
 
 def test_a_crash_loop_ends_with_one_clear_error(starts: Callable[..., Path]):
     """After three new starts nothing is started for a while; a minute later it is tried again."""
-    count = starts("sys.stderr.write('no such thing as ' + os.environ.get('P_API_KEY', '?')); sys.stderr.flush(); os._exit(4)")
+    count = starts(
+        "sys.stderr.write('no such thing as ' + os.environ.get('P_API_KEY', '?')); sys.stderr.flush(); os._exit(4)"
+    )
     with FakeClock() as clock:
         with pytest.raises(LMError) as caught:
             ask()
