@@ -91,6 +91,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio calls it first."""
         self._transport = cast(asyncio.Transport, transport)
+        if self._sockets.stopped:  # it had come before the door was shut, and is let in only now
+            self.abort()
+            return
         self._sockets.open.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -181,6 +184,7 @@ class Sockets:
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
         self.open: set[Connection] = set()
+        self.stopped = False
         self.port = 0
         self._listening: asyncio.Server | None = None
 
@@ -195,6 +199,7 @@ class Sockets:
 
     def stop(self) -> list[asyncio.Task[None]]:
         """Take no more connections, break those that are open, and return the handlers that end by it."""
+        self.stopped = True
         listening, self._listening = self._listening, None
         if listening is not None:
             listening.close()
@@ -207,6 +212,7 @@ class Sockets:
 
     async def _serve(self, bound: socket.socket) -> None:
         loop = asyncio.get_running_loop()
+        self.stopped = False
         self._listening = await loop.create_server(lambda: Connection(self), sock=bound, backlog=BACKLOG)
         self.port = bound.getsockname()[1]
 
