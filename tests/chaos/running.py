@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,8 @@ def children(pid: int | None = None) -> list[int]:
     pid = os.getpid() if pid is None else pid
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        found += [int(word) for word in (task / "children").read_text().split()]
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended just now
+            found += [int(word) for word in (task / "children").read_text().split()]
     return [child for child in found if not gone(child)]
 
 
