@@ -1,12 +1,14 @@
-"""The journal's sqlite file: opened, read as far as it is whole, and mended.
+"""The journal's sqlite file: its tables, and reading it as far as it is whole.
 
-Apart from the writer, because most who look into a journal never write one: other kernels, reports, lists of runs.
+A row of `chunks` is what one commit brought: its events as lines of JSON, and what acts gave in them. A row for each
+event would cost several times as much, and the lock of the interpreter once each. Apart from the writer, because
+most who look into a journal never write one: other kernels, reports, lists of runs.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -26,14 +28,13 @@ MEMORY = ":memory:"
 SCHEMA = """
 pragma journal_mode = wal;
 pragma synchronous = full;
-create table if not exists events (seq integer primary key, kind text not null, body blob not null);
+create table if not exists chunks (last integer primary key, events blob not null, acts blob not null);
 create table if not exists payloads (ref text primary key, body blob not null) without rowid;
-create table if not exists steps (
-  seq integer primary key, key blob not null, body blob not null, failed integer not null default 0
-);
 create table if not exists meta (key text primary key, value blob not null) without rowid;
-insert or ignore into meta values ('format', '1');
+insert or ignore into meta values ('format', '2');
 """
+Act = tuple[bytes, bytes, bool]
+"""Key, body, and whether it failed: what a costly act gave."""
 _PATIENCE = 10.0
 _lock = threading.Lock()
 _anchors: dict[str, sqlite3.Connection] = {}  # after a fork unused: its folder is not listed there
@@ -87,22 +88,30 @@ def read_events(path: Path, after: int = 0) -> Iterator[AnyEvent]:
         DamagedJournalError: once all that is whole was yielded, where a part is lost.
         JournalError: the file is missing, no journal, or of a newer version.
     """
-    last = after
-    for seq, body in _rows(path, "select seq, body from events where seq > ? order by seq", (after,), last):
-        try:
-            event = _decoder().decode(body)
-        except (msgspec.ValidationError, TypeError) as exc:
-            if isinstance(body, bytes):
-                raise JournalError(
-                    f"The journal `{path}` was written by another version of dspex: {exc}"
-                ) from None
-            raise _damaged(path, last, "an event is lost") from None
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            raise _damaged(path, last, "an event is cut off") from None
-        if event.seq != seq or seq != last + 1:
-            raise _damaged(path, last, "an event is lost")
-        last = seq
-        yield event
+    seen = after
+    query = "select last, events from chunks where last > ? order by last"
+    for last, body in _rows(path, query, (after,), after):
+        events = _events(path, body, seen)
+        if not events or events[-1].seq != last or len(events) != last + 1 - events[0].seq:
+            raise _damaged(path, seen, "an event is lost")
+        if events[0].seq > seen + 1:
+            raise _damaged(path, seen, "events are lost")
+        yield from (event for event in events if event.seq > seen)
+        seen = last
+
+
+def decode_acts(body: bytes) -> list[Act]:
+    """Return what the acts of a chunk gave.
+
+    Raises:
+        msgspec.MsgspecError: a part of it is lost.
+    """
+    return msgspec.msgpack.decode(body, type=list[Act]) if body else []
+
+
+def encode_acts(acts: Sequence[Act]) -> bytes:
+    """Return acts as a chunk holds them."""
+    return msgspec.msgpack.encode(acts) if acts else b""
 
 
 def read_payload(path: Path, ref: str) -> bytes:
@@ -137,6 +146,19 @@ def _rows(path: Path, query: str, args: tuple[object, ...], last: int) -> Iterat
         raise JournalError(f"The journal `{path}` cannot be read: {exc}") from None
     except sqlite.DatabaseError as exc:
         raise _damaged(path, last, str(exc)) from None
+
+
+def _events(path: Path, body: object, seen: int) -> list[AnyEvent]:
+    try:
+        return _decoder().decode_lines(body)  # type: ignore[arg-type]  # what is no text is an error below
+    except (msgspec.ValidationError, TypeError) as exc:
+        if isinstance(body, bytes):
+            raise JournalError(
+                f"The journal `{path}` was written by another version of dspex: {exc}"
+            ) from None
+        raise _damaged(path, seen, "an event is lost") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise _damaged(path, seen, "an event is cut off") from None
 
 
 def _damaged(path: Path, last: int, what: str) -> DamagedJournalError:

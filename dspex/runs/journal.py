@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from dspex import _clock, _host
 from dspex.errors import JournalError
-from dspex.events.coding import encode
-from dspex.events.event import LIVE_ONLY, AnyEvent, Event, kind_of
-from dspex.runs.file import SCHEMA, connect, read_events, read_payload
+from dspex.events.coding import encode_lines
+from dspex.events.event import LIVE_ONLY, AnyEvent, Event
+from dspex.runs.file import SCHEMA, Act, connect, encode_acts, read_events, read_payload
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,14 +25,16 @@ __all__ = ["SCHEMA", "Journal", "read_events", "read_payload", "watch"]
 
 ROOM = 20_000
 """Events that may wait for the disk before emitters are held."""
-GATHER = 0.01
-"""Seconds the writer gathers events before it commits: fewer syncs, nothing a person could notice."""
+GATHER = 0.03
+"""Seconds the writer gathers events before it commits, unless somebody waits for them: fewer syncs, unnoticed."""
+CHUNK = 64
+"""Events in a row of the file at most: what a damaged page takes with it."""
 PATIENCE = 10.0
 """Seconds to wait for a slow disk."""
 LOOK = 0.25
 """Seconds between two looks into the journals of other kernels that are followed."""
-Riding = tuple[bytes, bytes, bool]
-"""Key, body, and whether it failed: what an act gave, on its way to the disk with the event that tells of it."""
+Chunk = tuple[int, bytes, bytes]
+"""The number of its last event, its events, and what acts gave in them: a row of the file."""
 
 
 class Journal:
@@ -56,8 +58,8 @@ class Journal:
         self._run = run
         self._durable = durable
         self._broken = broken
-        self._queue: deque[tuple[AnyEvent, Riding | None]] = deque()
-        self._riding: dict[int, Riding] = {}
+        self._queue: deque[tuple[AnyEvent, Act | None]] = deque()
+        self._riding: dict[int, tuple[Event, Act]] = {}  # by thread: each emits right after
         self._payloads: deque[tuple[str, bytes]] = deque()
         self._written = threading.Condition()
         self._taken = self._done = self._kept = self._stored = 0
@@ -69,7 +71,10 @@ class Journal:
         """Queue the event for the writer; under the bus's lock."""
         if event.run == self._run and not isinstance(event, LIVE_ONLY):
             self._taken += 1
-            self._queue.append((event, self._riding.pop(id(event), None) if self._riding else None))
+            act = None
+            if self._riding and (riding := self._riding.pop(threading.get_ident(), None)) is not None:
+                act = riding[1] if riding[0] is event else None
+            self._queue.append((event, act))
             _writer.wake()
 
     def wants(self, kind: type[Event]) -> bool:
@@ -102,14 +107,14 @@ class Journal:
         """
         return read_payload(self.path, ref)
 
-    def ride(self, event: Event, step: Riding) -> None:
-        """Store what an act gave, in one commit with the event, which is emitted next."""
-        self._riding[id(event)] = step
+    def ride(self, event: Event, act: Act) -> None:
+        """Store what an act gave, in one commit with the event, which this thread emits next."""
+        self._riding[threading.get_ident()] = event, act
 
     def flush(self, timeout: float = PATIENCE) -> bool:
         """Wait until all that was taken and kept so far is on disk and told; False if that took too long."""
         events, payloads = self._taken, self._kept
-        _writer.wake()
+        _writer.hurry()
         with self._written:
             return self._written.wait_for(lambda: self._done >= events and self._stored >= payloads, timeout)
 
@@ -126,17 +131,13 @@ class Journal:
     def write(self) -> None:
         """Commit what is queued and hand it on; on the writer's thread."""
         # Events first: a payload kept before one of them is then among those taken after.
-        import sqlite3  # not at the top: `import dspex` must stay fast
-
         taken = [self._queue.popleft() for _ in range(len(self._queue))]
         payloads = [self._payloads.popleft() for _ in range(len(self._payloads))]
-        pairs = [encode(event) for event, _ in taken]
-        batch = [event for event, _ in pairs]
+        batch, chunks = _chunks(taken)
         if (batch or payloads) and not self._failed:
-            steps = [(event.seq, *step) for event, step in taken if step is not None]
             try:
-                self._commit(pairs, payloads, steps)
-            except sqlite3.Error as exc:
+                self._commit(chunks, payloads)
+            except Exception as exc:  # whatever it is, the thread goes on with the other runs
                 self._failed = True
                 self._broken(
                     JournalError(
@@ -159,28 +160,33 @@ class Journal:
             self._db = None
         self._released.set()
 
-    def _commit(
-        self,
-        pairs: Sequence[tuple[AnyEvent, bytes]],
-        payloads: Sequence[tuple[str, bytes]],
-        steps: Sequence[tuple[int, bytes, bytes, bool]],
-    ) -> None:
+    def _commit(self, chunks: Sequence[Chunk], payloads: Sequence[tuple[str, bytes]]) -> None:
         import sqlite3
 
         if self._db is None:
             self._db = connect(self.path, write=True)
             self._db.executescript(SCHEMA)
-        rows = [(event.seq, kind_of(event), body) for event, body in pairs]
         self._db.execute("begin immediate")
         try:
             self._db.executemany("insert or ignore into payloads values (?, ?)", payloads)
-            self._db.executemany("insert into events values (?, ?, ?)", rows)
-            self._db.executemany("insert into steps values (?, ?, ?, ?)", steps)
+            self._db.executemany("insert into chunks values (?, ?, ?)", chunks)
         except sqlite3.Error:
             if self._db.in_transaction:  # a full disk has ended it already
                 self._db.execute("rollback")
             raise
         self._db.execute("commit")
+
+
+def _chunks(taken: Sequence[tuple[AnyEvent, Act | None]]) -> tuple[list[AnyEvent], list[Chunk]]:
+    """Return the events as the disk can hold them, and the rows of the file that do."""
+    batch: list[AnyEvent] = []
+    chunks: list[Chunk] = []
+    for begin in range(0, len(taken), CHUNK):
+        part = taken[begin : begin + CHUNK]
+        events, body = encode_lines([event for event, _ in part])
+        batch.extend(events)
+        chunks.append((events[-1].seq, body, encode_acts([act for _, act in part if act is not None])))
+    return batch, chunks
 
 
 class Watcher(Protocol):
@@ -196,6 +202,7 @@ class _Writer:
 
     def __init__(self) -> None:
         self._wake = threading.Event()
+        self._hurry = threading.Event()
         self._lock = threading.Lock()
         self._open: list[Journal] = []
         self._leaving: list[Journal] = []
@@ -203,7 +210,6 @@ class _Writer:
         self._look_at = 0.0
         self._running = False
         self._ident = 0
-        self._never = threading.Event()
         self._inherited: list[sqlite3.Connection] = []
 
     def add(self, journal: Journal) -> None:
@@ -222,12 +228,17 @@ class _Writer:
     def remove(self, journal: Journal) -> None:
         with self._lock:
             self._leaving.append(journal)
-        self._wake.set()
+        self.hurry()
 
     def wake(self) -> None:
         """Have the writer look at the queues soon."""
         if not self._wake.is_set():  # setting it again would cost as much as the first time
             self._wake.set()
+
+    def hurry(self) -> None:
+        """Have the writer write what there is at once: somebody waits."""
+        self._hurry.set()
+        self._wake.set()
 
     def is_me(self) -> bool:
         """Tell whether this is the writer's own thread."""
@@ -248,7 +259,8 @@ class _Writer:
         self._ident = threading.get_ident()
         while True:
             self._wake.wait(LOOK if self._watchers else None)
-            self._never.wait(GATHER)
+            self._hurry.wait(GATHER)
+            self._hurry.clear()
             self._wake.clear()
             with self._lock:
                 journals, leaving = list(self._open), self._leaving

@@ -168,7 +168,8 @@ def _read(folder: Path, *, again: bool, told: bool) -> Past:
     if known.damage:
         aside = mend.mend(path, known.state.seq)
         known.damage += f". What is whole was written anew; the damaged file is `{aside.name}`."
-    mend.prepare(path)
+    if lost := mend.prepare(path):
+        known.damage = known.damage or f"The journal `{path}` is damaged: {lost}."
     return known
 
 

@@ -93,7 +93,7 @@ class Steps:
             if self._db is None:
                 self._db = connect(self._journal.path, shared=True)
             found = self._db.execute(
-                "select body, failed from steps where key = ? order by seq desc limit 1", (key,)
+                "select body, failed from steps where key = ? order by rowid desc limit 1", (key,)
             ).fetchone()
             if found is None or (self._again and found[1]):
                 return None

@@ -40,6 +40,7 @@ BROAD_EXCEPT = {
     "dspex/scope/callbacks.py": "a callback only watches: what it raises is told, and the work goes on",
     "dspex/runs/engine.py": "the outer edge of a run: whatever ends it becomes its last event",
     "dspex/runs/feed.py": "a follower that raises is taken off; the journal and the run go on",
+    "dspex/runs/journal.py": "one thread writes all runs: what befalls one of them must not end it",
     "dspex_widgets/broadcaster.py": "a comm that fails is unhooked; the other panels and the run go on",
     "dspex_widgets/controls.py": "the browser waits for an answer, and the thread has no caller",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from dspex.runs import past
 from dspex.runs.file import DamagedJournalError, connect, read_events
 from dspex.runs.journal import Journal
 from dspex.runs.mend import mend, prepare
+from dspex.runs.steps import Steps
 from tests.programs import Sort, rows
 from tests.runs.test_replay import Stopping, evaluation, of
 from tests.runs.works import LIMIT
@@ -172,11 +174,29 @@ def test_a_mended_journal_holds_what_was_whole(large: Path, tmp_path: Path) -> N
     assert as_far(path) == (events, "")
     assert as_far(aside)[0] == events
     with connect(path) as db:
-        keys = [row[0] for row in db.execute("select seq from steps order by seq")]
+        keys = [row[0] for row in db.execute("select key from steps order by rowid")]
+        earlier = max(row[0] for row in db.execute("select last from chunks where last < 100"))
     db.close()
-    assert keys == [event.seq for event in events if isinstance(event, Log)][: len(keys)]
-    assert mend(path, 5).name == "damaged-2.sqlite"
-    assert len(as_far(path)[0]) == 5
+    assert keys == [b"key%d" % n for n in range(len(events) - 1)]
+    assert mend(path, earlier).name == "damaged-2.sqlite"
+    assert len(as_far(path)[0]) == earlier
+
+
+def test_acts_that_are_lost_are_said_to_be_and_done_again(large: Path, tmp_path: Path) -> None:
+    """A page of zeros in what acts gave: the events are whole, the acts of that part are not known."""
+    path = tmp_path / "journal.sqlite"
+    path.write_bytes(large.read_bytes())
+    with connect(path, write=True) as db:
+        ends = [row[0] for row in db.execute("select last from chunks order by last")]
+        db.execute("update chunks set acts = zeroblob(length(acts) / 2) where last = ?", ends[2:3])
+    db.close()
+    assert "is lost in 1 of" in prepare(path)
+    steps = Steps(Journal(path, "r1", lambda events: None, lambda error: None), Counter())
+    found = [steps.find(b"key%d" % n) is not None for n in range(399)]
+    steps.close()
+    assert found == [not ends[1] - 1 <= n < ends[2] - 1 for n in range(399)]
+    assert prepare(path) == ""
+    assert as_far(path)[1] == ""
 
 
 def test_a_run_with_a_damaged_journal_is_opened_listed_and_resumed(own_home: Path) -> None:
@@ -187,17 +207,19 @@ def test_a_run_with_a_damaged_journal_is_opened_listed_and_resumed(own_home: Pat
     runs.run._runs.pop(run.id)
     # The last event that is whole is some way before the end.
     with connect(path, write=True) as db:
-        db.execute("update events set body = zeroblob(20) where seq = 12")
+        ends = [row[0] for row in db.execute("select last from chunks order by last")]
+        last = ends[-2]
+        db.execute("update chunks set events = zeroblob(20) where last = ?", ends[-1:])
     db.close()
     damaged = runs.open(run.id)
     assert damaged.status == "lost"
-    assert "is damaged after event 11: an event is cut off" in damaged.state.reason
+    assert f"is damaged after event {last}: an event is cut off" in damaged.state.reason
     assert [r.id for r in runs.list()] == [run.id]
-    assert len(damaged.events) == 11
+    assert len(damaged.events) == last
     damaged.resume(program=dspex.Predict(Sort), lm=model.lm, devset=rows())
     assert damaged.result(LIMIT).n == 8
     assert len(of(damaged, RunReopened)) == 1
     told = [event.text for event in of(damaged, Log)]
-    assert any("is damaged after event 11" in text and "`damaged-1.sqlite`" in text for text in told)
+    assert any(f"is damaged after event {last}:" in text and "`damaged-1.sqlite`" in text for text in told)
     assert [e.seq for e in damaged.events] == list(range(1, len(damaged.events) + 1))
     assert past.read(path).damage == ""

@@ -158,10 +158,10 @@ def test_a_run_whose_end_cannot_be_written_has_not_finished(
     """Also where the work itself went well: the disk does not hold it."""
     commit = Journal._commit
 
-    def refuse(self: Journal, pairs: Any, *more: Any) -> None:
-        if fails_at == "first" or any(type(event).__name__ == "RunEnd" for event, _ in pairs):
+    def refuse(self: Journal, chunks: Any, payloads: Any) -> None:
+        if fails_at == "first" or any(b'"run_end"' in events for _, events, _ in chunks):
             raise sqlite3.OperationalError("disk I/O error")
-        commit(self, pairs, *more)
+        commit(self, chunks, payloads)
 
     monkeypatch.setattr(Journal, "_commit", refuse)
     run = begin(lambda kept: "x")
@@ -185,15 +185,15 @@ def test_a_home_that_vanishes_fails_the_run(monkeypatch: pytest.MonkeyPatch, tmp
     assert run.status == "failed"
 
 
-def test_a_broken_journal_leaves_other_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One writer serves all, and goes on."""
+@pytest.mark.parametrize("error", [sqlite3.OperationalError("broken"), MemoryError("broken")])
+def test_a_broken_journal_leaves_other_runs_alone(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """One writer serves all, and goes on, whatever happened to one of them."""
     with monkeypatch.context() as patch:
-        patch.setattr(
-            Journal, "_commit", lambda *_: (_ for _ in ()).throw(sqlite3.OperationalError("broken"))
-        )
+        patch.setattr(Journal, "_commit", lambda *_: (_ for _ in ()).throw(error))
         broken = begin(lambda kept: "x")
         broken.wait(LIMIT)
     assert broken.status == "failed"
+    assert "broken" in broken.state.reason
     assert begin(lambda kept: "y").result(LIMIT) == "y"
 
 
@@ -212,7 +212,7 @@ def test_a_damaged_journal_is_said_to_be(tmp_path: Path) -> None:
     path.unlink()
     db = sqlite3.connect(path)
     db.executescript(journals.SCHEMA)
-    db.execute("insert into events values (1, 'new_kind', ?)", (b'{"kind": "new_kind"}',))
+    db.execute("insert into chunks values (1, ?, x'')", (b'{"kind": "new_kind"}\n',))
     db.commit()
     db.close()
     with pytest.raises(JournalError, match="was written by another version of dspex"):
