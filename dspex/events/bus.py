@@ -64,16 +64,17 @@ class Bus:
             force_setattr(event, "run", run)
             force_setattr(event, "span", span)
             force_setattr(event, "parent", parent)
-            if not isinstance(event, LIVE_ONLY):
-                self._seq[run] += 1
-                force_setattr(event, "seq", self._seq[run])
-            for sink in self._sinks:
+            kind = type(event)  # exact, as no kind has another below it: a test of class would cost more
+            if kind not in LIVE_ONLY:
+                seq = self._seq[run] = self._seq[run] + 1
+                force_setattr(event, "seq", seq)
+            sinks = self._sinks
+            for sink in sinks:
                 sink.take(event)  # type: ignore[arg-type]  # every concrete Event is in AnyEvent; a test holds it
-            if isinstance(event, RunEnd):
+            if kind is RunEnd:
                 self._seq.pop(run, None)
                 self._times.pop(run, None)
                 self._over.add(run)
-            sinks = self._sinks
         for sink in sinks:
             if sink.full:
                 sink.wait_for_room()
@@ -112,9 +113,10 @@ class Bus:
             self._over.discard(run)
 
     def _time(self, run: str) -> float:
-        now, ticks = _clock.now(), _clock.monotonic()
-        last, then = self._times.get(run, (now, ticks))
-        time = max(now, last + max(0.0, ticks - then))
+        time, ticks = _clock.now(), _clock.monotonic()
+        before = self._times.get(run)
+        if before is not None and (least := before[0] + max(0.0, ticks - before[1])) > time:
+            time = least
         self._times[run] = (time, ticks)
         return time
 

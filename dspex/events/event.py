@@ -323,7 +323,7 @@ AnyEvent = (
     | ModuleStart | ModuleEnd | Log
 )  # fmt: skip
 
-LIVE_ONLY: tuple[type[Event], ...] = (ModuleStart, ModuleEnd)
+LIVE_ONLY: frozenset[type[Event]] = frozenset((ModuleStart, ModuleEnd))
 """Kinds that no journal keeps and no run numbers."""
 
 

@@ -69,17 +69,18 @@ class Journal:
 
     def take(self, event: AnyEvent) -> None:
         """Queue the event for the writer; under the bus's lock."""
-        if event.run == self._run and not isinstance(event, LIVE_ONLY):
+        if event.run == self._run and type(event) not in LIVE_ONLY:
             self._taken += 1
             act = None
             if self._riding and (riding := self._riding.pop(threading.get_ident(), None)) is not None:
                 act = riding[1] if riding[0] is event else None
             self._queue.append((event, act))
-            _writer.wake()
+            if not _writer.awake:
+                _writer.wake()
 
     def wants(self, kind: type[Event]) -> bool:
         """All kinds but those for live listeners only."""
-        return not issubclass(kind, LIVE_ONLY)
+        return kind not in LIVE_ONLY
 
     @property
     def full(self) -> bool:
@@ -201,6 +202,8 @@ class _Writer:
     """The one thread that writes all journals of the process, and looks into those of others that are followed."""
 
     def __init__(self) -> None:
+        self.awake = False
+        """Whether it is going to look at the queues anyway: cheaper to ask than to wake it once more."""
         self._wake = threading.Event()
         self._hurry = threading.Event()
         self._lock = threading.Lock()
@@ -232,13 +235,13 @@ class _Writer:
 
     def wake(self) -> None:
         """Have the writer look at the queues soon."""
-        if not self._wake.is_set():  # setting it again would cost as much as the first time
-            self._wake.set()
+        self.awake = True
+        self._wake.set()
 
     def hurry(self) -> None:
         """Have the writer write what there is at once: somebody waits."""
         self._hurry.set()
-        self._wake.set()
+        self.wake()
 
     def is_me(self) -> bool:
         """Tell whether this is the writer's own thread."""
@@ -262,6 +265,7 @@ class _Writer:
             self._hurry.wait(GATHER)
             self._hurry.clear()
             self._wake.clear()
+            self.awake = False  # who queues from here on wakes it again; what is queued already is seen below
             with self._lock:
                 journals, leaving = list(self._open), self._leaving
                 self._leaving = []
