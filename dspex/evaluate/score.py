@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from dspex import _host
 from dspex.data.example import Example, Prediction
@@ -17,13 +18,12 @@ from dspex.scope.scope import within
 Metric = Callable[..., Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
+class Score(msgspec.Struct, frozen=True, kw_only=True):
     """A metric's verdict on one answer."""
 
     value: float
     feedback: str = ""
-    parts: Mapping[str, float] = field(default_factory=dict)
+    parts: Mapping[str, float] = {}
     """What the score is made of, by name, where the metric tells: its `scores`."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, get_args
 
 from dspex import _host
@@ -133,11 +133,14 @@ class Budget:
         """
         ask: dict[Kind, float] = {"usd": usd, "tokens": tokens, "calls": calls}
         with self._lock:
-            for kind, cap in self._caps.items():
-                if self._used[kind] + ask[kind] > cap:
-                    raise BudgetExceeded(_reached(kind, self._used[kind], cap), kind, self._used[kind], cap)
-            if not self._fits(ask):
-                return None
+            if self._caps:
+                for kind, cap in self._caps.items():
+                    if self._used[kind] + ask[kind] > cap:
+                        raise BudgetExceeded(
+                            _reached(kind, self._used[kind], cap), kind, self._used[kind], cap
+                        )
+                if not self._fits(ask):
+                    return None
             for kind in KINDS:
                 self._held[kind] += ask[kind]
             reservation = Reservation(self, usd, tokens, calls)
@@ -182,10 +185,10 @@ class Budget:
                 # Sums of floats drift; with nothing in flight nothing is set aside, or somebody would wait for ever.
                 self._held[kind] = max(0.0, self._held[kind] - held[kind]) if self._open else 0.0
                 self._used[kind] += took.get(kind, 0)
-                share = self._crossed(kind)
+                share = self._crossed(kind) if self._caps else None
                 if share is not None:
                     told.append((share, self._used[kind], self._caps[kind], kind))
-            waiting = self._wake()
+            waiting = self._wake() if self._waiting else ()
         _release(waiting)
         if self._warn is not None:
             for warning in told:
@@ -250,7 +253,7 @@ def read_caps(budget: float | Mapping[str, float | None] | None) -> dict[str, fl
     return {kind: cap for kind, cap in caps.items() if cap is not None}
 
 
-def _release(waiting: list[asyncio.Future[None]]) -> None:
+def _release(waiting: Iterable[asyncio.Future[None]]) -> None:
     for future in waiting:
         _host.loop().call_soon_threadsafe(_host.release, future)
 
