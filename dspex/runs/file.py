@@ -100,6 +100,17 @@ def read_events(path: Path, after: int = 0) -> Iterator[AnyEvent]:
         seen = last
 
 
+def read_last(path: Path) -> AnyEvent | None:
+    """Return the last event of a journal without reading the others; None where there is none.
+
+    Raises:
+        JournalError: it is missing or not whole.
+    """
+    rows = list(_rows(path, "select last, events from chunks order by last desc limit ?", (1,), 0))
+    events = _events(path, rows[0][1], 0) if rows else []
+    return events[-1] if events else None
+
+
 def decode_acts(body: bytes) -> list[Act]:
     """Return what the acts of a chunk gave.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dspex.errors import JournalError
 from dspex.events.event import LMEnd, RunEnd
 from dspex.runs import home
-from dspex.runs.file import read_events, read_payload
+from dspex.runs.file import read_events, read_last, read_payload
 from dspex.runs.plan import MARK
 
 SHUT_DOWN = "the kernel was shut down"
@@ -42,12 +42,10 @@ def _died(id: str, mark: str) -> int | None:
     try:
         if read_payload(path, MARK).decode() != mark or home.is_owned(folder):
             return None
-        end, calls = None, 0
-        for event in read_events(path):
-            if isinstance(event, LMEnd):
-                calls += not event.cached and not event.error
-            end = event
+        end = read_last(path)
+        if isinstance(end, RunEnd) and end.reason != SHUT_DOWN:
+            return None
+        ends = (event for event in read_events(path) if isinstance(event, LMEnd))
+        return sum(not event.cached and not event.error for event in ends)
     except JournalError:
         return None
-    ended = isinstance(end, RunEnd) and end.reason != SHUT_DOWN
-    return None if ended else calls
