@@ -50,8 +50,8 @@ from dspex_widgets.protocol import Delta, Snapshot, decode, decode_state
 EVENTS = 100_000
 THREADS = 4
 CANDIDATES = 8
-FEEDBACK = "What a metric says of an answer, at its longest. " * 10
-"""Events carry half a kilobyte, so that whoever keeps them all shows in the memory."""
+FEEDBACK = "What a metric says of an answer, and more. " * 50
+"""Two kilobytes for each example, so that whoever keeps them shows in the memory."""
 
 
 class Peak(deque[Any]):

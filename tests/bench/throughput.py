@@ -1,10 +1,10 @@
 """Examples evaluated a second, and what one costs: run in a process of its own for each library, by `make bench`.
 
-    python throughput.py dspex|dspy <address> <rows>x<in flight>...
+    python throughput.py dspex|dspy <address> bare|cache <rows>x<in flight>...
 
-Evaluates `Predict("question -> answer")` against a test server, once without a cache and once with one to fill, and
-writes a JSON line for each. Without rows it asks one and the same question again and again and writes the
-microseconds of an answer from memory.
+Evaluates `Predict("question -> answer")` against a test server, without a cache or with one to fill, and writes a
+JSON line for each size. Without sizes it asks one and the same question again and again and writes the microseconds
+of an answer from memory.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def quiet(library: Any) -> None:
 
 
 if __name__ == "__main__":
-    which, where, *sizes = sys.argv[1:]
+    which, where, how, *sizes = sys.argv[1:]
     chosen = importlib.import_module(which)
     quiet(chosen)
     if not sizes:
@@ -108,7 +108,5 @@ if __name__ == "__main__":
         evaluated(chosen, where, 64, 16, False)  # imports, connections and the like are not what is measured
         for size in sizes:
             amount, at_once = (int(part) for part in size.split("x"))
-            for keep in (False, True):
-                found = evaluated(chosen, where, amount, at_once, keep)
-                sys.stdout.write(json.dumps(found) + "\n")
-                sys.stdout.flush()
+            sys.stdout.write(json.dumps(evaluated(chosen, where, amount, at_once, how == "cache")) + "\n")
+            sys.stdout.flush()
