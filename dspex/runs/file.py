@@ -148,6 +148,8 @@ def _rows(path: Path, query: str, args: tuple[object, ...], last: int) -> Iterat
     sqlite = _sqlite()
     try:
         with closing(connect(path)) as db:
+            if db.execute("select 1 from sqlite_master where name = 'events'").fetchone():
+                raise JournalError(f"The journal `{path}` was written by an older version of dspex.")
             for row in db.execute(query, args):
                 last = row[0] if isinstance(row[0], int) else last
                 yield row

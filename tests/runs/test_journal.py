@@ -217,6 +217,12 @@ def test_a_damaged_journal_is_said_to_be(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(JournalError, match="was written by another version of dspex"):
         list(read_events(path))
+    path.unlink()
+    db = sqlite3.connect(path)
+    db.execute("create table events (seq integer primary key, kind text, body blob)")
+    db.close()
+    with pytest.raises(JournalError, match="was written by an older version of dspex"):
+        list(read_events(path))
 
 
 def test_a_feed_joins_snapshot_and_rest_without_a_seam() -> None:
