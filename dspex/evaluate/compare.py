@@ -75,7 +75,7 @@ class Comparison:
     worsened: int
     """How many there are of each."""
     unpaired: int
-    """Examples that only one of the two has scored."""
+    """Examples that are not scored in both."""
 
     def to_frame(self) -> pd.DataFrame:
         """Return the fixed and the broken examples as a pandas DataFrame."""
@@ -96,7 +96,7 @@ class Comparison:
     def __repr__(self) -> str:
         sign = "+" if self.difference >= 0 else ""
         p = "p < 0.001" if self.p < 0.001 else f"p = {self.p:.3f}"
-        left = f", {self.unpaired} not in both" if self.unpaired else ""
+        left = f", {self.unpaired} not scored in both" if self.unpaired else ""
         return (
             f"Comparison({score_text(self.before)} -> {score_text(self.after)}, "
             f"{sign}{score_text(self.difference)} (95 % {score_text(self.low)} to {score_text(self.high)}, {p}) on "

@@ -90,7 +90,8 @@ class Course:
         """
         model = LM(lm) if isinstance(lm, str) else lm
         check({"lm": model})
-        assert isinstance(model, BaseLM)
+        if not isinstance(model, BaseLM):  # the setting may be None, a run's model not
+            raise SettingsError("Name the model to go on with, such as `openai/gpt-4o-mini`.")
         self._laid.change(lm=model)
         return model.model
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dspex import _host
+from dspex.errors import SettingsError
 from dspex.evaluate import export
 from dspex.evaluate.estimate import SAMPLE, Estimate, estimate
 from dspex.evaluate.exam import CANDIDATE, Exam, How, propose
@@ -124,6 +125,10 @@ class Evaluate:
             metric, devset, num_threads, display_progress, display_table, save_as_csv, save_as_json: they win over
                 those given to the constructor.
             callback_metadata: handed to callbacks as it is.
+
+        Raises:
+            DataError, SettingsError, ProgramError: at once, in one line, before anything is spent.
+            DspexError: what made the evaluation fail.
         """
         given = {
             "program": program, "metric": metric, "devset": devset, "num_threads": num_threads,
@@ -131,6 +136,11 @@ class Evaluate:
             "callback_metadata": callback_metadata,
         }  # fmt: skip
         progress = self.display_progress if display_progress is None else display_progress
+        table = _rows_shown(self.display_table if display_table is None else display_table)
+        files = [(save_as_csv or self.save_as_csv, ".csv"), (save_as_json or self.save_as_json, ".json")]
+        for path, _ in files:
+            if path:
+                export.check_place(Path(path))
         callbacks = listening(self)
         if not callbacks:
             result = self._evaluate(program, metric, devset, num_threads, progress)
@@ -138,13 +148,9 @@ class Evaluate:
             with Told(callbacks, "evaluate", self, given) as told:
                 result = told.outputs = self._evaluate(program, metric, devset, num_threads, progress)
         name = name_of(check_metric(metric or self.metric))
-        table = self.display_table if display_table is None else display_table
         if table:
-            show_table(result, name, None if table is True else int(table))
-        for path, form in (
-            (save_as_csv or self.save_as_csv, ".csv"),
-            (save_as_json or self.save_as_json, ".json"),
-        ):
+            show_table(result, name, None if table is True else table)
+        for path, form in files:
             if path:
                 kept = "results" in result
                 records = export.rows_of(result.results, name).__iter__ if kept else result.records
@@ -199,7 +205,7 @@ class Evaluate:
         how = dataclasses.replace(
             self._how,
             **{name: getattr(self, name) for name in _CHANGEABLE},
-            num_threads=num_threads or self.num_threads,
+            num_threads=self.num_threads if num_threads is None else num_threads,
         )
         data = self.devset if devset is None else devset
         return Exam(program, metric or self.metric, data, how, "devset")
@@ -225,6 +231,14 @@ class Evaluate:
             run.stop(by="interrupt")
             raise
         return result
+
+
+def _rows_shown(table: bool | int) -> bool | int:
+    if isinstance(table, bool):
+        return table
+    if not isinstance(table, int) or table < 0:
+        raise SettingsError(f"`display_table` takes True, or how many rows to show, not `{table!r}`.")
+    return table
 
 
 _CHANGEABLE = ("timeout", "retries", "max_errors", "n", "failure_score", "provide_traceback", "executor")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -62,6 +63,11 @@ class How:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise SettingsError(f"`{name}` takes a whole number of at least {least}, not `{value!r}`.")
+        score = self.failure_score
+        if isinstance(score, bool) or not isinstance(score, (int, float)) or not math.isfinite(score):
+            raise SettingsError(
+                f"`failure_score` takes the number that a failed example counts as, not `{score!r}`."
+            )
         if self.timeout is not None and (
             isinstance(self.timeout, bool)
             or not isinstance(self.timeout, (int, float))

@@ -1,18 +1,21 @@
 """An evaluation's rows as plain records, and those as a file: one record an example.
 
-Files are written record by record, so that a million of them need no more memory than ten thousand.
+Files are written record by record, so that a million of them need no more memory than ten thousand. A value without a
+JSON form is told as its text: what was paid for is written, whatever a program answers. Texts are written as they are:
+a spreadsheet may take one that begins with `=` for a formula, which a model's answer can be.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dspex._canon import to_builtins
+from dspex._canon import legible, to_builtins
 from dspex.errors import DataError, SettingsError
 from dspex.events.event import ExampleScored
 
@@ -25,6 +28,9 @@ Records = Callable[[], Iterator[Record]]
 HOW = ("feedback", "error", "seconds", "cost", "repeat")
 """What a record tells of an example besides its fields and its score."""
 BATCH = 10_000
+_DEEP = 20
+_WHOLE = range(-(2**63), 2**63)
+"""Numbers that a column of whole ones can hold."""
 
 
 def rows_of(results: Sequence[tuple[Any, Any, Any]], metric: str) -> list[Record]:
@@ -36,7 +42,8 @@ def rows_of(results: Sequence[tuple[Any, Any, Any]], metric: str) -> list[Record
     """
     names = names_of(prediction for _, prediction, _ in results)
     return [
-        {**_fields(example, prediction, (), names), metric: score} for example, prediction, score in results
+        {**_fields(example, prediction, (metric,), names), metric: score}
+        for example, prediction, score in results
     ]
 
 
@@ -85,6 +92,24 @@ def save(records: Records, path: Path, form: str = "") -> Path:
     return path
 
 
+def check_place(path: Path) -> None:
+    """Refuse a file that could not be written, before anything is paid for that is to stand in it.
+
+    Raises:
+        DataError: its folder is missing or closed to us.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        raise DataError(f"`{path}` cannot be written: there is no folder `{folder}`.")
+    if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+        raise DataError(f"`{path}` cannot be written: it is a folder, or not yours to write.")
+
+
+def legible_row(record: Record) -> Record:
+    """Return a record whose texts any table can hold, half characters as escapes."""
+    return {name: legible(value) if isinstance(value, str) else value for name, value in record.items()}
+
+
 def line(record: Record) -> str:
     """Return a record as one line of JSON."""
     return json.dumps(_plain(record), ensure_ascii=False) + "\n"
@@ -104,7 +129,7 @@ def _json(records: Records, path: Path) -> None:
         between = "[\n"
         for record in records():
             text = json.dumps(_plain(record), ensure_ascii=False, indent=2)
-            file.write(between + "\n".join(f"  {row}" for row in text.splitlines()))
+            file.write(between + "\n".join(f"  {row}" for row in text.split("\n")))
             between = ",\n"
         file.write("\n]\n" if between == ",\n" else "[]\n")
 
@@ -142,7 +167,7 @@ _WRITERS: dict[str, Callable[[Records, Path], None]] = {
 
 
 def _plain(record: Record) -> Record:
-    return {name: to_builtins(value) for name, value in record.items()}
+    return {str(legible(name)): _builtin(value) for name, value in record.items()}
 
 
 def _columns(records: Records) -> dict[str, type]:
@@ -152,7 +177,8 @@ def _columns(records: Records) -> dict[str, type]:
         for name, value in record.items():
             found = kinds.setdefault(name, set())
             if value is not None:
-                found.add(type(value) if type(value) in (bool, int, float) else str)
+                plain = type(value) in (bool, float) or (type(value) is int and value in _WHOLE)
+                found.add(type(value) if plain else str)
     return {name: _widest(found) for name, found in kinds.items()}
 
 
@@ -180,9 +206,29 @@ def _said(prediction: Any) -> Record:
 
 
 def _cell(value: Any) -> Any:
-    plain = isinstance(value, (str, int, float, bool, type(None)))
+    plain = isinstance(value, (int, float, bool, type(None)))
     return value if plain else _text(value)
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(to_builtins(value), ensure_ascii=False)
+    told = legible(value) if isinstance(value, str) else _builtin(value)
+    return told if isinstance(told, str) else json.dumps(told, ensure_ascii=False)
+
+
+def _builtin(value: Any) -> Any:
+    try:
+        return to_builtins(value)
+    except DataError:
+        return _told(value)
+
+
+def _told(value: Any, depth: int = 0) -> Any:
+    """Return as much of a value as has a JSON form, the rest as its text."""
+    if depth < _DEEP and isinstance(value, Mapping):
+        return {str(legible(str(name))): _told(part, depth + 1) for name, part in value.items()}
+    if depth < _DEEP and isinstance(value, (list, tuple)):
+        return [_told(part, depth + 1) for part in value]
+    try:
+        return to_builtins(value)
+    except DataError:
+        return legible(repr(value))

@@ -5,7 +5,9 @@ What is found must say what the run's recipe says, or it is not the same: it is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import inspect
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dspex import _canon
@@ -51,11 +53,7 @@ def find(ref: Ref, what: str, given: Any = MISSING) -> Any:
         return ref["value"]
     if kind in _FINDERS:
         return _FINDERS[kind](ref, what, given)
-    if given is MISSING:
-        given = names().get(ref.get("name", ""), MISSING)
-    if given is MISSING or (kind == "object" and kind_of(given) != ref["class"]):
-        raise ChangedError(f"`{what}`, a `{ref.get('class', kind)}`, cannot be made again from here")
-    return given
+    return _object(ref, what, given)
 
 
 def _program(ref: Ref, what: str, given: Any) -> Module:
@@ -135,9 +133,9 @@ def _with_state(program: Module, ref: Ref, said: str) -> Module:
 def _rows(ref: Ref, what: str, given: Any) -> Sequence[Example]:
     count = f"{ref['count']} example{'s' if ref['count'] != 1 else ''}"
     if given is not MISSING:
-        rows = list(given)
+        rows = list(given) if isinstance(given, Iterable) else [given]
         if not all(isinstance(row, Example) for row in rows):
-            raise ChangedError(f"`{what}` takes examples")
+            raise ChangedError(f"`{what}` takes examples, and `{type(given).__name__}` is given")
         if digest_of(rows) == ref["digest"]:
             return rows
         raise ChangedError(f"`{what}` has changed: {_difference(ref, rows, count)}")
@@ -191,24 +189,52 @@ def _is_rows(value: Any) -> bool:
     return isinstance(value[0], Example) and all(isinstance(row, Example) for row in value)
 
 
+def _object(ref: Ref, what: str, given: Any) -> Any:
+    """Return a value that no recipe can hold, such as a source of examples: of the same class, saying the same."""
+    was, byhand = ref.get("class", ref["is"]), given is not MISSING
+    if not byhand:
+        given = names().get(ref.get("name", ""), MISSING)
+    if given is MISSING or kind_of(given) != was:
+        raise ChangedError(
+            f"`{what}` was a `{was}`, and a `{kind_of(given)}` is given" if byhand
+            else f"`{what}`, a `{was}`, cannot be made again from here"
+        )  # fmt: skip
+    if "code" in ref and not same(ref["code"], code_of(given)):
+        raise ChangedError(f"`{what}` has changed: its `{was.partition(':')[2]}` says something else now")
+    if inspect.isgenerator(given) and inspect.getgeneratorstate(given) != inspect.GEN_CREATED:
+        raise ChangedError(f"`{what}` is a generator that was read from already: make it anew")
+    return given
+
+
 def _function(ref: Ref, what: str, given: Any) -> Any:
     """Return a function, or an object that is called like one, that says the same."""
     said = f"the function `{ref['name']}`" if ref["name"] else f"a function without a name (`{what}`)"
     if given is not MISSING:
         if callable(given) and same(ref["code"], code_of(given)):
-            return given
+            return _called(given, ref)
         raise ChangedError(f"`{what}` has changed: what is given does not say the same as {said}")
     named = names().get(ref["name"], MISSING)
     found = [named, *(value for value in names().values() if callable(value)), *_imported(ref)]
     for value in found:
         if value is not MISSING and callable(value) and same(ref["code"], code_of(value)):
-            return value
+            return _called(value, ref)
     if named is MISSING and ref["name"] == "<lambda>":
         raise ChangedError(f"`{what}` was a lambda, and no name in the notebook holds it")
     raise ChangedError(
         f"`{what}` has changed: {said} says something else now" if callable(named) or _imported(ref)
         else f"`{what}`: {said} is not defined here"
     )  # fmt: skip
+
+
+def _called(found: Any, ref: Ref) -> Any:
+    """Return a function under the name it had when the run began: what it gave is kept under that name."""
+    name = ref.get("called", "")
+    if not isinstance(found, types.FunctionType) or not name or found.__name__ == name:
+        return found
+    copy = types.FunctionType(found.__code__, found.__globals__, name, found.__defaults__, found.__closure__)
+    copy.__kwdefaults__, copy.__module__ = found.__kwdefaults__, found.__module__
+    copy.__dict__.update(found.__dict__)
+    return copy
 
 
 def _imported(ref: Ref) -> list[Any]:

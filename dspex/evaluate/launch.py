@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dspex.data.example import Example
-from dspex.errors import DataError, ProgramError
+from dspex.errors import DataError, ProgramError, SettingsError
 from dspex.evaluate.course import Course
 from dspex.evaluate.recipe import Caller, fingerprint, write_down
 from dspex.events.event import Log, RunKind
@@ -43,11 +43,13 @@ def launch(order: Order, work: Work) -> _run.Run:
     """Start the work as a run that keeps the settings of this moment.
 
     Raises:
-        SettingsError: no model is set, or the budget allows nothing.
+        SettingsError: no model is set, the budget allows nothing, or the name is no text.
         JournalError: runs cannot be kept on disk.
     """
     frozen = current_settings()
     caps = read_caps(order.budget)  # refuses what allows nothing, before a run exists
+    if order.name is not None and not isinstance(order.name, str):
+        raise SettingsError(f"`name` takes a text to call the run, not `{order.name!r}`.")
     models = _models(order.program)
     plan = Plan(
         name=order.name or program_name(order.program),

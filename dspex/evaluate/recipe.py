@@ -22,7 +22,7 @@ from dspex.errors import DataError
 from dspex.lm.base import BaseLM
 from dspex.modules.module import Module
 from dspex.modules.recipe import describe
-from dspex.runs.code import code_of, name_of, path_of
+from dspex.runs.code import code_of, is_users, name_of, path_of
 from dspex.settings import Settings
 
 Ref = dict[str, Any]
@@ -102,7 +102,7 @@ def ref_of(value: Any, depth: int = 0) -> Ref:
     if _is_rows(value):
         return _rows(value)
     if isinstance(value, Sequence) and not isinstance(value, (*_HELD, str, bytes)):
-        return {"is": "object", "name": name_of(value), "class": kind_of(value)}
+        return _object(value)
     if callable(value):
         return _function(value)
     if isinstance(value, Mapping) and depth < _DEEP:
@@ -112,7 +112,7 @@ def ref_of(value: Any, depth: int = 0) -> Ref:
     try:
         return {"is": "value", "value": _canon.to_builtins(value)}
     except DataError:
-        return {"is": "object", "name": name_of(value), "class": kind_of(value)}
+        return _object(value)
 
 
 def kind_of(value: Any) -> str:
@@ -170,11 +170,18 @@ def _rows(rows: Sequence[Example]) -> Ref:
     return told if len(rows) > MOST_ROWS else {**told, "rows": [row.digest for row in rows]}
 
 
+def _object(value: Any) -> Ref:
+    """Tell of a value that cannot be written down, such as a source of examples: by its class and what that says."""
+    told = {"is": "object", "name": name_of(value), "class": kind_of(value)}
+    return {**told, "code": code_of(value)} if is_users(type(value)) else told
+
+
 def _function(value: Any) -> Ref:
     name = name_of(value) or getattr(value, "__name__", "")
     if not hasattr(value, "__name__"):
         return {"is": "callable", "name": name, "class": kind_of(value), "code": code_of(value)}
-    told = {"is": "function", "name": name, "path": path_of(value), "code": code_of(value)}
+    called = value.__name__  # a metric's name is part of what its scores are kept under
+    told = {"is": "function", "name": name, "called": called, "path": path_of(value), "code": code_of(value)}
     made = getattr(value, "made", None)  # a factory of ours says how it made the function
     return {**told, "made": list(made)} if isinstance(made, tuple) else told
 
@@ -196,5 +203,5 @@ def _text(value: Any) -> str:
 
 def _nameless(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _nameless(v) for k, v in value.items() if not (k == "name" and "is" in value)}
+        return {k: _nameless(v) for k, v in value.items() if not (k in ("name", "called") and "is" in value)}
     return [_nameless(part) for part in value] if isinstance(value, list) else value

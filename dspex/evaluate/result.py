@@ -105,10 +105,13 @@ class EvaluationResult(Prediction):
         """Return the records as a pandas DataFrame."""
         import pandas as pd
 
-        return pd.DataFrame(list(self.records()))
+        return pd.DataFrame([export.legible_row(record) for record in self.records()])
 
     def save(self, path: str | Path) -> Path:
         """Write the records to a file and return its path; the ending says how.
+
+        Texts are written as they are: a spreadsheet takes one that begins with `=` for a formula, so open a CSV with
+        a model's answers as text, or read it with pandas.
 
         Args:
             path: ends with `.csv`, `.json`, `.jsonl` or `.parquet`, which needs pyarrow.

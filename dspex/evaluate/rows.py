@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import threading
 import weakref
 from collections import deque
 from pathlib import Path
@@ -114,36 +115,39 @@ class Rows:
         self._ready: deque[Row] = deque()
         self._inner: concurrent.futures.Future[EvaluationResult] | None = None
         self._over = False
+        self._starting = threading.Lock()
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Row:
-        if not self._ready and not self._over:
+        while (row := self._next()) is None:
+            if self._over:
+                raise StopIteration
             self._start()
             try:
-                self._ready.extend(_host.portal.run(self._channel.take(), READING))
+                more = _host.portal.run(self._channel.take(), READING)
             except KeyboardInterrupt:
                 self.close(by="interrupt")
                 raise
-            if not self._ready:
+            self._ready.extend(more)
+            if not more:
                 self._end()
-        if not self._ready:
-            raise StopIteration
-        return self._ready.popleft()
+        return row
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Row:
-        if not self._ready and not self._over:
+        while (row := self._next()) is None:
+            if self._over:
+                raise StopAsyncIteration
             self._start()
-            self._ready.extend(await _host.hop(self._channel.take()))
-            if not self._ready:
+            more = await _host.hop(self._channel.take())
+            self._ready.extend(more)
+            if not more:
                 await _host.in_worker(self._end)
-        if not self._ready:
-            raise StopAsyncIteration
-        return self._ready.popleft()
+        return row
 
     def report(self) -> EvaluationResult:
         """Read to the end, wait, and return the result of all rows, those read before too.
@@ -214,7 +218,17 @@ class Rows:
             return "<Rows of a part of another run>"
         return "<Rows: not started; read them with `for`, or call `.report()`>"
 
+    def _next(self) -> Row | None:
+        try:
+            return self._ready.popleft()
+        except IndexError:  # nothing is there yet, or another reader was first
+            return None
+
     def _start(self) -> None:
+        with self._starting:
+            self._start_once()
+
+    def _start_once(self) -> None:
         if self.run is not None or self._inner is not None:
             return
         with fixed(self._settings):

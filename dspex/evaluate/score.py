@@ -16,6 +16,8 @@ from dspex.errors import DspexError, MetricError, SettingsError
 from dspex.scope.scope import within
 
 Metric = Callable[..., Any]
+LARGEST = 1e100
+"""A score's size, either way: sums of squares of such numbers are still numbers."""
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +81,8 @@ async def judge(metric: Metric, example: Example, prediction: Prediction, trace:
                 verdict = await _host.native(verdict)
         except DspexError:
             raise  # a judge's model failed or the run ends: that is no fault of the metric
-        except Exception as exc:  # the metric is foreign code; its own error stays the cause
+        except (Exception, SystemExit) as exc:
+            # The metric is foreign code, or runs a model's, which may leave; its own error stays the cause.
             raise MetricError(f"Metric `{name_of(metric)}` raised {type(exc).__name__}: {exc}") from exc
     return as_score(verdict, metric)
 
@@ -138,11 +141,19 @@ def _parts(given: object, metric: Metric) -> dict[str, float]:
 def _number(value: object, metric: Metric) -> float:
     try:
         number = float(value)  # type: ignore[arg-type]  # the failure is the question
-    except (TypeError, ValueError):
+    except OverflowError:
+        number = math.inf
+    except Exception as exc:  # a value of the metric's own kind may raise anything
+        if not isinstance(exc, (TypeError, ValueError)):
+            raise MetricError(
+                f"Metric `{name_of(metric)}` returned a `{type(value).__name__}` that is no number: {exc}"
+            ) from exc
         raise MetricError(
             f"Metric `{name_of(metric)}` returned `{type(value).__name__}`; return a number, a bool or "
             f"`dspex.Prediction(score=..., feedback=...)`."
         ) from None
-    if not math.isfinite(number):
-        raise MetricError(f"Metric `{name_of(metric)}` returned {number}; a score is a finite number.")
+    if not abs(number) <= LARGEST:
+        raise MetricError(
+            f"Metric `{name_of(metric)}` returned {number:g}; a score is a finite number, of at most {LARGEST:g}."
+        )
     return number

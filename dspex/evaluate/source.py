@@ -103,9 +103,14 @@ class Source:
         reader = self._reader
         if isinstance(reader, AsyncIterator):
             try:
-                buffer.append(self._checked(await anext(reader)))
+                row = await anext(reader)
             except StopAsyncIteration:
                 return True
+            except DataError:
+                raise
+            except Exception as exc:
+                raise self._failed(exc) from exc
+            buffer.append(self._checked(row))
             return False
         return await _host.in_worker(self._take, reader, buffer)
 
@@ -125,14 +130,15 @@ class Source:
             except DataError:
                 raise
             except Exception as exc:
-                # The source is foreign code; its own error stays the cause.
-                raise DataError(
-                    f"`{self._what}` failed at example {self._count}: {type(exc).__name__}: {exc}"
-                ) from exc
+                raise self._failed(exc) from exc
             buffer.append(self._checked(row))
             if _clock.monotonic() > until:
                 break
         return False
+
+    def _failed(self, exc: Exception) -> DataError:
+        # The source is foreign code; its own error stays the cause.
+        return DataError(f"`{self._what}` failed at example {self._count}: {type(exc).__name__}: {exc}")
 
     def _checked(self, row: Any) -> Example:
         """Return the row if it can be used; checked alone, it is told by its number."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, get_args
+
+from dspex.errors import DataError, nearest
 
 Z95 = 1.959963984540054
 DRAWS = 10_000
 """Random draws of a bootstrap or a permutation test."""
 Method = Literal["auto", "wilson", "t", "bootstrap"]
+METHODS: tuple[Method, ...] = get_args(Method)
 
 
 class Moments:
@@ -89,15 +92,24 @@ def interval(scores: Sequence[float], method: Method = "auto", *, seed: int = 0)
             their distribution, and is narrow for fewer than about 20.
         seed: of the bootstrap's draws.
 
+    Raises:
+        DataError: there is no such method, or Wilson's is asked for scores that are no shares.
+
     Example:
         >>> low, high = interval([1, 1, 1, 0])
         >>> round(low, 3), round(high, 3)
         (0.301, 0.954)
     """
+    if method not in METHODS:
+        raise DataError(
+            f"There is no interval `{method}`.{nearest(str(method), METHODS)} Methods: {', '.join(METHODS)}."
+        )
     if method == "bootstrap":
         return bootstrap(scores, seed=seed)
     seen = Moments(scores)
     if method == "wilson":
+        if any(not 0.0 <= score <= 1.0 for score in scores):
+            raise DataError("Wilson's interval is for scores from 0 to 1; use `t` or `bootstrap` for others.")
         return wilson(seen.sum, seen.n)
     return seen.t_interval() if method == "t" else seen.interval()
 

@@ -9,7 +9,7 @@ import sys
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from dspex.evaluate.export import rows_of
+from dspex.evaluate.export import legible_row, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +58,7 @@ def table_of(result: EvaluationResult, metric: str, most: int | None) -> Table:
     else:
         rows = list(islice(result.records(), ENOUGH if most is None else most))
         total = result.n + result.failed
-    frame = pd.DataFrame([{name: _short(value) for name, value in row.items()} for row in rows])
+    frame = pd.DataFrame([{name: _short(value) for name, value in legible_row(row).items()} for row in rows])
     if metric in frame:
         frame[metric] = [_ticked(value) for value in frame[metric]]
     return Table(frame, total - len(rows))

@@ -1,12 +1,13 @@
 """What a function or a class says, as a digest: two that say the same are the same, wherever they were defined.
 
 A notebook's cell run again makes new objects of the same code, and an edited one makes others under the same name.
-Only what is written is looked at: line numbers and comments do not count, the functions of the same file that it
-names do.
+Only what is written is looked at: line numbers and comments do not count; the user's own functions and classes that
+it names do, and so do numbers, texts and programs that it reads by a global name.
 """
 
 from __future__ import annotations
 
+import dis
 import functools
 import inspect
 import sys
@@ -102,7 +103,7 @@ def _said(thing: Any, seen: dict[int, str], depth: int) -> Any:
     if isinstance(thing, dict):
         return ["dict", *([str(k), _said(v, seen, depth + 1)] for k, v in thing.items())]
     seen[id(thing)] = type(thing).__qualname__
-    if not _ours(type(thing)):
+    if not is_users(type(thing)):
         return ["object", f"{type(thing).__module__}.{type(thing).__qualname__}"]
     held = {k: v for k, v in getattr(thing, "__dict__", {}).items() if k[:1] != "_"}
     return ["object", _said(type(thing), seen, depth + 1), _said(held, seen, depth + 1)]
@@ -124,25 +125,66 @@ def _constant(value: object) -> str:
 
 
 def _named(fn: types.FunctionType, seen: dict[int, str], depth: int) -> dict[str, Any]:
-    """Return what a function names that was written beside it."""
+    """Return what a function reads by a global name and the user has written."""
     told: dict[str, Any] = {}
-    for name in _all_names(fn.__code__):
+    read, written = _globals(fn.__code__)
+    for name in sorted(read - written):  # what it fills itself is what it notes, not what it says
         thing = _unwrapped(fn.__globals__.get(name))
-        beside = getattr(thing, "__module__", None) == fn.__module__
-        if beside and isinstance(thing, (types.FunctionType, type)):
-            told[name] = _said(thing, seen, depth + 1)
+        if isinstance(thing, (types.FunctionType, type)):
+            if thing.__module__ == fn.__module__ or is_users(thing):
+                told[name] = _said(thing, seen, depth + 1)
+        elif _is_fixed(thing):
+            told[name] = _constant(thing)
+        elif callable(getattr(thing, "dump_state", None)):
+            told[name] = _learned(thing)
     return told
 
 
-def _all_names(code: types.CodeType) -> list[str]:
-    inner = [name for c in code.co_consts if isinstance(c, types.CodeType) for name in _all_names(c)]
-    return sorted({*code.co_names, *inner})
+def _globals(code: types.CodeType) -> tuple[set[str], set[str]]:
+    """Return the global names that a function and those inside it read, and those they write."""
+    read, written = set[str](), set[str]()
+    for step in dis.get_instructions(code):
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            read.add(step.argval)
+        elif step.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
+            written.add(step.argval)
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            more = _globals(inner)
+            read, written = read | more[0], written | more[1]
+    return read, written
+
+
+def _is_fixed(value: object) -> bool:
+    """Tell whether a value is plain and cannot be filled, so that it is what somebody wrote."""
+    if isinstance(value, (tuple, frozenset)):
+        return all(_is_fixed(part) for part in value)
+    return type(value) in (str, bytes, int, float, bool)
+
+
+def _learned(program: Any) -> list[Any]:
+    """Return what a program that a function asks, such as a judge, asks and shows, and which model it asks."""
+    kind = f"{type(program).__module__}.{type(program).__qualname__}"
+    try:
+        fields = [str(part.signature) for _, part in getattr(program, "named_predictors", tuple)()]
+        return ["program", kind, fields, _models_by_name(_canon.to_builtins(program.dump_state()))]
+    except (DataError, TypeError, AttributeError):
+        return ["program", kind]  # what it holds cannot be written down
+
+
+def _models_by_name(state: Any) -> Any:
+    """Return a program's state with each model as its name: where it is reached is not what it says."""
+    if not isinstance(state, dict):
+        return state
+    if isinstance(state.get("model"), str):
+        return ["model", state["model"]]
+    return {name: _models_by_name(part) for name, part in state.items()}
 
 
 def _class(cls: type, seen: dict[int, str], depth: int) -> list[Any]:
     told: list[Any] = ["class", cls.__qualname__]
     for kind in cls.__mro__:
-        if not _ours(kind):
+        if not is_users(kind):
             told.append(f"{kind.__module__}.{kind.__qualname__}")
             continue
         spec = getattr(
@@ -186,9 +228,9 @@ def _unwrapped(thing: Any) -> Any:
     return inspect.unwrap(thing) if hasattr(thing, "__wrapped__") else thing
 
 
-def _ours(kind: type) -> bool:
-    """Tell whether a class is the user's: neither ours nor installed."""
-    module = kind.__module__.split(".")[0]
+def is_users(kind: type | types.FunctionType) -> bool:
+    """Tell whether a class or function is the user's: neither ours nor installed."""
+    module = (kind.__module__ or "").split(".")[0]
     if module in ("dspex", "builtins", "abc", "typing", "pydantic", "enum"):
         return False
     file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""

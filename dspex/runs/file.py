@@ -71,7 +71,7 @@ def in_memory(path: Path) -> bool:
 
 def exists(path: Path) -> bool:
     """Tell whether there is such a journal."""
-    return str(path) in _anchors if in_memory(path) else path.exists()
+    return str(path) in _anchors if in_memory(path) else path.is_file()
 
 
 def drop(path: Path) -> None:

@@ -9,16 +9,19 @@ from pathlib import Path
 
 import msgspec
 
+from dspex import _clock
 from dspex._version import __version__
-from dspex.errors import UsageError
+from dspex.errors import JournalError, UsageError
 from dspex.events.coding import encode
-from dspex.runs import home
+from dspex.runs import file, home
 from dspex.runs.handle import Run
 from dspex.runs.plan import MARK, RECIPE
 from dspex.runs.run import forget, open
 from dspex.runs.store import Runs, table, time_of
 
 FORMAT = "dspex-run"
+FRESH = 60.0
+"""Seconds in which a folder without a journal is a run that is about to start."""
 
 
 def prune(
@@ -55,11 +58,39 @@ def prune(
         for run in over[keep or 0 :]
         if (before is None or run.state.updated < before) and not home.is_owned(run._folder)
     ]
-    for run in () if dry else old:
-        # Its picture outlives it: whoever holds the list still sees what was deleted.
-        home.remove(run._folder)
-        forget(run.id)
-    return Runs(old)
+    # Its picture outlives a run: whoever holds the list still sees what was deleted.
+    return Runs([run for run in old if dry or _delete(run)])
+
+
+def _delete(run: Run) -> bool:
+    """Delete a run nobody works on; False where somebody has taken it up, or begins it, just now."""
+    folder = run._folder
+    if _begins(folder):
+        return False
+    owner: home.Owner | None = None
+    try:
+        owner = home.own(folder, patience=0.0)
+    except JournalError:
+        if home.is_owned(folder):
+            return False
+    try:
+        if owner is not None and os.name == "nt":
+            owner.release()  # there no open file can be deleted
+        home.remove(folder)
+    finally:
+        if owner is not None:
+            owner.release()
+    forget(run.id)
+    return True
+
+
+def _begins(folder: Path) -> bool:
+    if file.exists(folder / home.JOURNAL):
+        return False
+    try:
+        return _clock.now() - folder.stat().st_mtime < FRESH
+    except OSError:
+        return True  # it is gone already
 
 
 def export(run: str | Run, path: str | os.PathLike[str]) -> Path:
@@ -73,14 +104,17 @@ def export(run: str | Run, path: str | os.PathLike[str]) -> Path:
 
     Raises:
         RunNotFoundError: there is none with this id.
+        JournalError: nothing of its journal can be read.
         UsageError: the file cannot be written.
     """
     found = open(run) if isinstance(run, str) else run
     target = Path(path)
+    lines = _lines(found)
+    head = next(lines)  # a run that cannot be read overwrites nothing
     try:
-        with target.open("wb") as file:
-            for line in _lines(found):
-                file.write(line + b"\n")
+        with target.open("wb") as out:
+            out.write(head + b"\n")
+            out.writelines(line + b"\n" for line in lines)
     except OSError as exc:
         raise UsageError(f"`{target}` cannot be written: {exc.strerror or exc}.") from None
     return target
@@ -91,8 +125,11 @@ def _lines(run: Run) -> Iterator[bytes]:
     yield msgspec.json.encode(
         {"format": FORMAT, "version": 1, "dspex": __version__, "run": run.id, "events": len(events)}
     )
-    for ref, body in run.payloads():
-        if ref not in (RECIPE, MARK):  # how it was started concerns the notebook alone
-            yield msgspec.json.encode({"payload": ref, "body": msgspec.Raw(body)})
+    try:
+        for ref, body in run.payloads():
+            if ref not in (RECIPE, MARK):  # how it was started concerns the notebook alone
+                yield msgspec.json.encode({"payload": ref, "body": msgspec.Raw(body)})
+    except file.DamagedJournalError:
+        pass  # what is whole is told, as of the events
     for event in events:
         yield encode(event)[1]

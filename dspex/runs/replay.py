@@ -122,7 +122,7 @@ def reopen(
         except ResumeError as exc:
             raise ResumeError(
                 f"Run {folder.name} cannot go on as it was. {exc} Give what it was started with, such as "
-                "`run.resume(trainset=...)`, or start it anew; what it found stays readable."
+                f"`run.resume({_data_of(known)}=...)`, or start it anew; what it found stays readable."
             ) from None
         if life.engine is None:
             raise ResumeError(f"Run {folder.name} cannot be resumed: its method started no such work.")
@@ -131,6 +131,10 @@ def reopen(
         _waiting.life = None
         if life is None or life.engine is None:
             owner.release()
+
+
+def _data_of(known: Past) -> str:
+    return "devset" if known.start is not None and known.start.work == "evaluate" else "trainset"
 
 
 def _start(recipe: bytes, changes: Mapping[str, Any], restart: Restart | None) -> None:

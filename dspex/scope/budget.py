@@ -265,5 +265,6 @@ def _reached(kind: Kind, used: float, cap: float) -> str:
 
 def _amount(kind: str, cap: float) -> str:
     if kind == "usd":
-        return f"${cap:.2f}" if cap > 0 else f"${cap:g}"
-    return f"{cap:,.0f} {kind}" if cap > 0 else f"{cap:g} {kind}"
+        return f"${cap:.2f}" if cap >= 0.1 else f"${cap:g}"
+    word = kind.removesuffix("s") if cap == 1 else kind
+    return f"{cap:,.0f} {word}" if cap >= 1 else f"{cap:g} {word}"

@@ -262,6 +262,12 @@ def _tasks() -> list[str]:
     return _host.portal.run(names())
 
 
+async def _breaking() -> AsyncIterator[dspex.Example]:
+    """Give one example, and break."""
+    yield dspex.Example(word="x").with_inputs("word")
+    raise ZeroDivisionError
+
+
 @pytest.mark.parametrize(
     ("data", "text"),
     [
@@ -273,6 +279,7 @@ def _tasks() -> list[str]:
             "`data[1]` lacks the input `word` of `Sort`; its inputs are: w.",
         ),
         ((1 // 0 for _ in range(1)), "`data` failed at example 0: ZeroDivisionError"),
+        (_breaking(), "`data` failed at example 1: ZeroDivisionError"),
     ],
 )
 def test_what_is_wrong_with_lazy_data_is_said_with_its_place(data: Iterator[object], text: str) -> None:
@@ -296,6 +303,11 @@ def test_what_is_wrong_with_lazy_data_is_said_with_its_place(data: Iterator[obje
         ({"retries": -1}, SettingsError, "`retries` takes a whole number of at least 0, not `-1`."),
         ({"max_errors": 0.5}, SettingsError, "`max_errors` takes a whole number of at least 0, not `0.5`."),
         ({"timeout": 0}, SettingsError, "`timeout` takes seconds for one example, above 0, not `0`."),
+        (
+            {"failure_score": float("nan")},
+            SettingsError,
+            "`failure_score` takes the number that a failed example counts as, not `nan`.",
+        ),
     ],
 )
 def test_wrong_input_is_refused_where_it_is_written(change, error, text) -> None:

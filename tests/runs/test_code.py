@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import shutil
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,3 +125,77 @@ def test_paths_lead_back() -> None:
     assert path_of(lambda: 0) == ""
     with pytest.raises(ImportError, match=r"`dspex\.errors` has no `Nothing`"):
         load("dspex.errors:Nothing")
+
+
+GLOBALS = """
+LIMIT = 0.5
+NAMES = ("bug", "billing")
+team = "a name of the notebook that the metric only uses for a field"
+judge = dspex.Predict("answer -> good: bool")
+seen = []
+calls = 0
+def metric(example, prediction, trace=None):
+    global calls
+    calls += 1
+    seen.append(example)
+    return judge(answer=prediction.team).good and prediction.team in NAMES and LIMIT
+"""
+
+
+def with_globals(old: str = "", new: str = "") -> dict[str, str]:
+    names: dict[str, Any] = {"__name__": "cell", "dspex": dspex}
+    exec(GLOBALS.replace(old, new) if old else GLOBALS, names)
+    return code_of(names["metric"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("LIMIT = 0.5", "LIMIT = 0.25"),
+        ('("bug", "billing")', '("bug", "account")'),
+        ("answer -> good: bool", "answer -> good: float"),
+        ('dspex.Predict("answer -> good: bool")', 'dspex.ChainOfThought("answer -> good: bool")'),
+    ],
+)
+def test_a_value_or_a_judge_that_it_reads_is_part_of_it(old: str, new: str) -> None:
+    """A threshold that changed gives other scores, as an edited function does."""
+    assert same(with_globals(), with_globals())
+    assert not same(with_globals(), with_globals(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("seen = []", "seen = [1]"), ("calls = 0", "calls = 7"), ('team = "a', 'team = "b')]
+)
+def test_what_it_notes_or_does_not_read_is_no_part_of_it(old: str, new: str) -> None:
+    """A counter, a list it fills, and a global that has a field's name."""
+    assert same(with_globals(), with_globals(old, new))
+
+
+def test_the_model_that_a_judge_asks_is_part_of_it_and_where_that_is_reached_is_not() -> None:
+    """Another address or key gives the same scores, another model does not."""
+
+    def metric_of(lm: dspex.LM) -> dict[str, str]:
+        names: dict[str, Any] = {"__name__": "cell", "judge": lm}
+        exec("def metric(example, prediction):\n    return judge(prediction)", names)
+        return code_of(names["metric"])
+
+    here, there = (dspex.LM("openai/a", api_base=f"http://localhost:{port}") for port in (1, 2))
+    assert same(metric_of(here), metric_of(there))
+    assert not same(metric_of(here), metric_of(dspex.LM("openai/b")))
+
+
+def test_a_function_of_the_users_own_module_is_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A helper file that was edited changes the metric that imports from it."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    told = []
+    for body in ("text.strip()", "text.lower()"):
+        (tmp_path / "own_helper.py").write_text(f"def clean(text):\n    return {body}\n")
+        monkeypatch.delitem(sys.modules, "own_helper", raising=False)
+        importlib.invalidate_caches()
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        told.append(
+            code_of(defined("from own_helper import clean\ndef metric(e, p):\n    return clean(p)")["metric"])
+        )
+    assert not same(*told)

@@ -12,12 +12,12 @@ from dspex.events.event import LMEnd, RunReopened
 from tests.runs.kernels import LIMIT, Kernel, output
 
 HEAD = """
-import os, sys, threading
+import os, sys
 import dspex
 from dspex.events.event import LMEnd
 def say(text):
     os.write(1, (str(text) + chr(10)).encode())
-dspex.configure(lm=dspex.LM("practice", latency=0.03), num_threads=2)
+dspex.configure(lm=dspex.LM("practice", latency=0.15), num_threads=2)
 """
 DATA = 'train, val, test = dspex.datasets.load("tickets")\nval = val[:10]\n'
 METRIC = """
@@ -38,10 +38,12 @@ program = Triage()
 """
 BEGIN = """
 run = dspex.Evaluate(devset=val[:], metric=right).start(program)
+seen = []
 def told(events):
-    if sum(isinstance(event, LMEnd) for event in run.events) >= 3:
+    seen.extend(event for event in events if isinstance(event, LMEnd))
+    if len(seen) >= 3:
         say("there")
-run.follow(lambda events: threading.Thread(target=told, args=(events,)).start())
+run.follow(told)
 run.wait()
 """
 RESUME = """
