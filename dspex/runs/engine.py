@@ -44,6 +44,7 @@ from dspex.runs.past import Past
 from dspex.runs.plan import Kept, Plan, Work
 from dspex.runs.redo import redo
 from dspex.runs.state import RunState
+from dspex.runs.steered import capped
 from dspex.runs.steps import Steps
 from dspex.runs.timing import TimeLimit
 from dspex.scope.budget import Budget, Caps
@@ -66,6 +67,7 @@ class Engine:
         by: who wanted another life.
         feed: its state and who follows it, where there is one already.
         again: whether what failed in earlier lives is tried again.
+        caps: its budget from here on, where that is to be another than in its earlier lives.
 
     Attributes:
         token, budget, scope: what steers the work; change them by `act`, which tells of it.
@@ -82,6 +84,7 @@ class Engine:
         by: str = "user",
         feed: Feed | None = None,
         again: bool = False,
+        caps: Caps | None = None,
     ) -> None:
         self.id = folder.name
         self.folder = folder
@@ -106,6 +109,7 @@ class Engine:
         )
         self.scope = self._scope(past)
         self._again = again
+        self._caps = caps
         self._seconds = plan.limits.get("seconds")
         state = past.state if past is not None else None
         already = max(0.0, state.updated - state.started - state.idle) if state is not None else 0.0
@@ -127,6 +131,12 @@ class Engine:
             self.emit(Log(level="warning", text=past.damage))
         if self._again:
             self.emit(RunSteered(verb="retry", by=self._by, text="tried again what had failed"))
+        if past is not None and self._caps is not None:
+            # A budget that is given anew is the whole of it: what it does not name has no cap any more.
+            before = [*([] if past.state.budget_usd is None else ["usd"]), *past.state.limits]
+            caps = {**dict.fromkeys(before), **self._caps}
+            self.take_caps(caps)
+            self.emit(capped(caps, self._by))
         self.time.set(self._seconds)
         _host.spawn(f"run-{self.id}", self._main)
 

@@ -154,6 +154,8 @@ def own(folder: Path, patience: float = 10.0) -> Owner:
         return _Ours()
     from filelock import FileLock
 
+    if not folder.is_dir():  # the lock would make it again
+        raise JournalError(f"Run {folder.name} is gone: its folder `{folder}` was deleted.")
     lock = FileLock(folder / OWNER, timeout=patience, poll_interval=0.01, thread_local=False)
     try:
         lock.acquire()

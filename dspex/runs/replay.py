@@ -21,6 +21,7 @@ from dspex.runs.engine import Engine
 from dspex.runs.feed import Feed
 from dspex.runs.past import Past
 from dspex.runs.plan import Plan, Work
+from dspex.scope.budget import Caps, read_caps
 
 Restart = Callable[[Mapping[str, Any]], Any]
 
@@ -40,10 +41,19 @@ class Life:
         by: who wants it.
         feed: whoever follows the run goes on following.
         again: whether what failed is tried again.
+        caps: what the budget is from here on, where somebody says so; otherwise it is what it was.
     """
 
     def __init__(
-        self, folder: Path, past: Past, owner: home.Owner, by: str, feed: Feed, *, again: bool = False
+        self,
+        folder: Path,
+        past: Past,
+        owner: home.Owner,
+        by: str,
+        feed: Feed,
+        *,
+        again: bool = False,
+        caps: Caps | None = None,
     ) -> None:
         self.folder = folder
         self.past = past
@@ -52,6 +62,7 @@ class Life:
         self._owner = owner
         self._feed = feed
         self._again = again
+        self._caps = caps
 
     def take(self, plan: Plan, work: Work) -> Engine | None:
         """Make this work the run's next life; None where it is other work than the run's."""
@@ -61,7 +72,7 @@ class Life:
         self._feed.begin(self.past.state)
         self.engine = Engine(
             self.folder, plan, work, owner=self._owner, past=self.past, by=self.by, feed=self._feed,
-            again=self._again,
+            again=self._again, caps=self._caps,
         )  # fmt: skip
         return self.engine
 
@@ -110,13 +121,15 @@ def reopen(
 
     Raises:
         ResumeError: another kernel works on it, it has finished, or what it needs has changed or is missing.
+        SettingsError: a cap cannot be.
         JournalError: its journal cannot be read or written.
     """
+    caps = read_caps(changes["budget"]) if "budget" in changes else None
     owner = _claim(folder)
     life: Life | None = None
     try:
         known = _read(folder, again=again, told=restart is None)
-        life = _waiting.life = Life(folder, known, owner, by, feed, again=again)
+        life = _waiting.life = Life(folder, known, owner, by, feed, again=again, caps=caps)
         try:
             _start(known.recipe, changes, restart)
         except ResumeError as exc:

@@ -168,7 +168,7 @@ def test_what_is_renamed_or_given_is_the_same(own_home: Path) -> None:
 def test_two_kernels_cannot_resume_the_same_run(own_home: Path) -> None:
     """The second is refused at once, follows the first, and sees its end."""
     killed(own_home)
-    code = HEAD.replace("0.03", "0.3") + DATA + METRIC + PROGRAM + """
+    code = HEAD.replace("0.15", "0.6") + DATA + METRIC + PROGRAM + """
 run = dspex.runs.open("r1").resume()
 say(run.status)
 run.wait()
