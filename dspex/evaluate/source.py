@@ -108,7 +108,7 @@ class Source:
                 return True
             except DataError:
                 raise
-            except Exception as exc:
+            except Exception as exc:  # the source is foreign code; its own error stays the cause
                 raise self._failed(exc) from exc
             buffer.append(self._checked(row))
             return False
@@ -129,7 +129,7 @@ class Source:
                 return True
             except DataError:
                 raise
-            except Exception as exc:
+            except Exception as exc:  # the source is foreign code; its own error stays the cause
                 raise self._failed(exc) from exc
             buffer.append(self._checked(row))
             if _clock.monotonic() > until:
@@ -137,7 +137,6 @@ class Source:
         return False
 
     def _failed(self, exc: Exception) -> DataError:
-        # The source is foreign code; its own error stays the cause.
         return DataError(f"`{self._what}` failed at example {self._count}: {type(exc).__name__}: {exc}")
 
     def _checked(self, row: Any) -> Example:

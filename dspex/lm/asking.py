@@ -5,7 +5,8 @@ Apart from the model, because models of users' own are asked with the same words
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,8 +17,14 @@ from dspex.lm.forms import form_of_tool, tools_of
 from dspex.lm.messages import Message, Request
 from dspex.lm.secret import is_credential
 
+_OF_THE_MODEL = frozenset({"headers", "extra_headers", "api_base", "base_url"})
+"""Where and how a model is reached: in a call it would go to the provider, and into caches and histories, as text."""
 _NOT_SENT = ("cache",)
 """What an option of a call says to us and not to the provider."""
+_NO_PARAMETERS = {
+    "stream": "`dspex.streamify(program)` hands over answers in pieces",
+    "messages": "give them with the call, as `lm(messages=[...])`",
+}
 
 
 def request_of(
@@ -30,13 +37,16 @@ def request_of(
     """
     asked = {name: value for name, value in usual.items() if value is not None}
     for name, value in options.items():
-        if is_credential(name):
+        if is_credential(name) or name in _OF_THE_MODEL:
             raise SettingsError(
                 f"`{name}` belongs to the model, not to a call: write `dspex.LM(..., {name}=...)`."
             )
         if value is not None and name not in _NOT_SENT:
             asked[name] = value
     _one_limit(asked, options)
+    for name, instead in _NO_PARAMETERS.items():
+        if name in asked:
+            raise SettingsError(f"`{name}` is no parameter of a model's: {instead}.")
     own: dict[str, Any] = {name: read(asked.pop(name)) for name, read in _FIELDS.items() if name in asked}
     if "tools" in own and own["tools"] is None:
         # A provider's own kind of tool goes to it as it is.
@@ -73,11 +83,31 @@ def _one_limit(asked: dict[str, Any], options: Mapping[str, Any]) -> None:
 
 
 def _stop(stop: Any) -> tuple[str, ...]:
-    return (stop,) if isinstance(stop, str) else tuple(stop)
+    words = (stop,) if isinstance(stop, str) else stop
+    if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
+        raise SettingsError(f"`stop` is a text or a list of texts, not {stop!r}.")
+    return tuple(words)
 
 
 def _tools(tools: Sequence[Any]) -> Any:
-    return tools_of(tools)
+    if isinstance(tools, (str, Mapping)) or not isinstance(tools, Iterable):
+        raise SettingsError(f"`tools` is a list of tools, not a `{type(tools).__name__}`.")
+    return tools_of(list(tools))
+
+
+def _temperature(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+        raise SettingsError(f"`temperature` is a number of at least 0, not {value!r}.")
+    return value
+
+
+def _whole(name: str) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**63:
+            raise SettingsError(f"`{name}` is a whole number of at least 1, not {value!r}.")
+        return value
+
+    return read
 
 
 def _format(wanted: Any) -> msgspec.Raw:
@@ -100,7 +130,7 @@ def _same(value: Any) -> Any:
 
 
 _FIELDS: dict[str, Callable[[Any], Any]] = {
-    "temperature": _same, "max_tokens": _same, "n": _same, "stop": _stop, "rollout_id": _same, "tools": _tools,
+    "temperature": _temperature, "max_tokens": _whole("max_tokens"), "n": _whole("n"), "stop": _stop, "rollout_id": _same, "tools": _tools,
     "response_format": _format,
 }  # fmt: skip
 """Options that a Request has a field for; all others go to the provider as they are."""

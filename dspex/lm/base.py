@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from dspex import _host
+from dspex.errors import SettingsError
 from dspex.lm import asking
 from dspex.lm.answers import outputs_of
 from dspex.lm.custom import Forward, around, overrides, run_call
@@ -64,6 +65,8 @@ class BaseLM:
         self.model = model
         self.model_type = model_type
         self.cache = cache
+        if callbacks is not None and not isinstance(callbacks, (list, tuple)):
+            raise SettingsError(f"callbacks= is a list of callbacks, not a `{type(callbacks).__name__}`.")
         self.callbacks = list(callbacks or ())
         self.num_retries = num_retries
         self.kwargs: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens, **kwargs}

@@ -25,6 +25,8 @@ SHARE = 0.5
 """The share of failures that opens it."""
 FIRST_REST = 1.0
 LONGEST_REST = 60.0
+LONGEST_AFTER = 600.0
+"""Seconds of a provider's Retry-After that are believed: one that asks for more is asked once in that time all the same."""
 JITTER = 0.2
 PERSONAL = frozenset({"auth", "quota"})
 """Kinds of error that pass only when a person does something."""
@@ -147,7 +149,7 @@ class Breaker:
     def _open(self, error: LMError) -> None:
         self.error, self.rests = error, error.kind not in PERSONAL
         jitter = self._rng.uniform(1 - JITTER, 1 + JITTER)
-        self._until = _clock.monotonic() + max(error.retry_after, self._rest * jitter)
+        self._until = _clock.monotonic() + max(min(error.retry_after, LONGEST_AFTER), self._rest * jitter)
         self._go("open")
 
     def _go(self, state: BreakerState) -> None:

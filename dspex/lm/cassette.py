@@ -21,7 +21,7 @@ import msgspec
 from dspex import _canon
 from dspex.errors import ContextWindowExceededError, LMInvalidRequestError, SettingsError, UsageError
 from dspex.lm import store as _store
-from dspex.lm.exchange import masked, named, without_keys
+from dspex.lm.exchange import masked, named, to_write, without_keys
 from dspex.lm.messages import Choice, Chunk, Request, Response
 from dspex.lm.store import Store
 from dspex.lm.tape import Line, Refusal, Tape
@@ -161,7 +161,7 @@ def cassette(path: str | os.PathLike[str], mode: Mode = "auto") -> Iterator[Cass
     """
     if mode not in get_args(Mode):
         raise SettingsError(f"`{mode}` is no mode of a cassette; there are {', '.join(get_args(Mode))}.")
-    tape = Cassette(named(path), mode)
+    tape = Cassette(named(path) if mode == "replay" else to_write(path), mode)
     own, before = Store(), _store.replaced
     own.keyer = before.keyer if before is not None else None
     _store.replaced = own

@@ -76,11 +76,19 @@ class Connection(asyncio.Protocol):
         except BadAnswer as exc:
             self._fail(exc)
             return
+        if answer.heavy and self._transport is not None:
+            self._transport.pause_reading()  # or the loop goes on reading while there is anything
+            self._loop.call_soon(self._read_on)
         if answer.done or (self._streams and answer.status):
             self._wake()
             if self._streams and not answer.done and sum(map(len, self._parts)) > AHEAD:
                 assert self._transport is not None
                 self._transport.pause_reading()
+
+    def _read_on(self) -> None:
+        ahead = self._streams and sum(map(len, self._parts)) > AHEAD
+        if self._transport is not None and not self._transport.is_closing() and not ahead:
+            self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Asyncio calls it last."""

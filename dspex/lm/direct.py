@@ -13,24 +13,27 @@ from contextlib import aclosing
 
 import msgspec
 
+from dspex import _clock
 from dspex.errors import LMError
-from dspex.lm import embedding, http
+from dspex.lm import embedding, http, http1
 from dspex.lm.failures import (
     Caller,
     broken,
     failure,
     given,
     missing_key,
+    redirected,
     retry_after_seconds,
     timed_out,
     unreadable,
+    unsendable,
 )
 from dspex.lm.messages import Request, Response
 from dspex.lm.providers import Route
-from dspex.lm.secret import Secret, public_url
+from dspex.lm.secret import Secret, keys_in_url, public_url
 from dspex.lm.stream import Assembly, Events, StreamError
 from dspex.lm.transport import OnChunk, piece_of
-from dspex.lm.wire import NoAnswerError, body_of, response_of
+from dspex.lm.wire import UNREADABLE, NoAnswerError, body_of, response_of
 
 STREAM_PATIENCE = 10
 """How many times `timeout` a streamed answer may take as a whole; its silences are held to `timeout` itself."""
@@ -58,6 +61,11 @@ class DirectTransport:
         self._api_key = api_key
         self._timeout = timeout
         self._headers = dict(headers or {})
+        # A header of the user's own takes the place of ours, and so do a user and a password in the address.
+        own = {name.lower() for name in self._headers}
+        self._kept = (*self._headers.values(), *keys_in_url(route.base))
+        self._says_type = "content-type" in own
+        self._says_key = "authorization" in own or "@" in route.base.partition("://")[2].partition("/")[0]
 
     def __repr__(self) -> str:
         return f"DirectTransport({self._route.model!r} at {public_url(self._route.base)!r})"
@@ -83,7 +91,7 @@ class DirectTransport:
         if self._route.needs_key and not self._key() and not self._headers:
             return missing_key(self._caller(request), self._route.keys)
         path, asked = self._question(request, on_chunk is not None)
-        url, body = self._route.base + path, b""
+        url, body, began = _joined(self._route.base, path), b"", _clock.monotonic()
         try:
             if on_chunk is None:
                 status, headers, body = await http.post(url, self._reveal(), asked, self._timeout)
@@ -97,16 +105,21 @@ class DirectTransport:
             if status == 200:
                 return _whole(body, request, on_chunk)
         except TimeoutError:
-            return timed_out(self._caller(request), self._timeout)
+            over = on_chunk is not None and _clock.monotonic() - began >= self._timeout * STREAM_PATIENCE
+            return timed_out(self._caller(request), self._timeout * (STREAM_PATIENCE if over else 1))
         except StreamError as exc:
             caller = self._caller(request)
             return broken(caller, str(exc)) if exc.cut else _error_in_answer(caller, exc.body, str(exc))
         except NoAnswerError as exc:
             return _error_in_answer(self._caller(request), body, str(exc))
+        except http1.UnsendableError as exc:
+            return unsendable(self._caller(request), str(exc))
         except (OSError, ValueError) as exc:
-            return broken(self._caller(request), str(exc) or type(exc).__name__)
+            return broken(self._caller(request), http.why(exc))
         except asyncio.CancelledError:
             return None
+        if 300 <= status < 400:
+            return redirected(self._caller(request), status, headers.get("location", ""))
         wait = retry_after_seconds(headers.get("retry-after"))
         told = body.decode("utf-8", "replace")
         return failure(self._caller(request), status, told, retry_after=wait)
@@ -124,7 +137,7 @@ class DirectTransport:
             model=request.model,
             provider=self._route.provider,
             hint=f"check {name} or pass api_key=" if name else "pass api_key=",
-            secrets=(*self._headers.values(), *(() if key is None else (key,))),
+            secrets=(*self._kept, *(() if key is None else (key,))),
         )
 
     def _key(self) -> Secret | None:
@@ -134,10 +147,16 @@ class DirectTransport:
         return next((Secret(value) for value in found if value), None)
 
     def _reveal(self) -> dict[str, str]:
-        headers = {"Content-Type": "application/json"}
-        if key := self._key():
+        headers = {} if self._says_type else {"Content-Type": "application/json"}
+        if not self._says_key and (key := self._key()):
             headers["Authorization"] = f"Bearer {key.reveal()}"
         return headers | {name: value.reveal() for name, value in self._headers.items()}
+
+
+def _joined(base: str, path: str) -> str:
+    """Return the address of an endpoint's path; what an address asks for besides stays at its end."""
+    place, mark, query = base.partition("?")
+    return f"{place.rstrip('/')}{path}{mark}{query}" if mark else base + path
 
 
 async def _assembled(pieces: AsyncIterator[http.Piece], on_chunk: OnChunk) -> Response:
@@ -167,16 +186,27 @@ class _Code(msgspec.Struct):
 
 
 class _Refusal(msgspec.Struct):
-    error: _Code
+    error: _Code | str
+
+
+_STATUSES = {
+    "rate_limit_exceeded": 429, "rate_limit_error": 429, "insufficient_quota": 429, "invalid_api_key": 401,
+    "authentication_error": 401, "model_not_found": 404, "context_length_exceeded": 400,
+    "invalid_request_error": 400,
+}  # fmt: skip
+"""The status that an error without one stands for, by its code."""
 
 
 def _error_in_answer(caller: Caller, body: bytes, why: str) -> LMError:
     """Read a status-200 answer that is no completion: some gateways put an error into it."""
     try:
-        code = msgspec.json.decode(body, type=_Refusal).error.code
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        said = msgspec.json.decode(body, type=_Refusal).error
+    except UNREADABLE:
         error = unreadable(caller, why)
         error.retryable = True  # mostly a gateway's page in place of the answer; the next may be one
         return error
+    code = None if isinstance(said, str) else said.code
+    if isinstance(code, str):
+        code = _STATUSES.get(code) or (int(code) if code.isdecimal() and len(code) == 3 else None)
     status = code if isinstance(code, int) and 400 <= code < 600 else 500
     return failure(caller, status, body.decode("utf-8", "replace"))

@@ -159,6 +159,8 @@ def _door(
     )
     address = urlsplit(public_url(way.base)).netloc
     fixed = [held.api_key, *held.headers.values(), *held.credentials.values()]
+    if public_url(way.base) != way.base:
+        fixed.append(Secret(way.base))  # a key may be in it
     names = way.keys or (f"{way.provider.upper()}_API_KEY",)
     return Door(
         place.model or model,

@@ -18,7 +18,7 @@ import msgspec
 
 from dspex import _canon
 from dspex.lm.messages import Request, Response, Usage
-from dspex.lm.wire import NoAnswerError, WireUsage
+from dspex.lm.wire import UNREADABLE, NoAnswerError, WireUsage
 
 PATH = "/embeddings"
 """What follows the address of an OpenAI-compatible endpoint."""
@@ -67,7 +67,7 @@ def embedding_response(body: bytes, count: int) -> Response:
     """
     try:
         answer = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except UNREADABLE as exc:
         raise NoAnswerError(str(exc)) from None
     return _response(answer, count)
 

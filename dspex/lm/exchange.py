@@ -50,7 +50,7 @@ def export(store: Store, path: str | os.PathLike[str], keys: str) -> int:
     Raises:
         SettingsError: the file cannot be written.
     """
-    place = named(path)
+    place = to_write(path)
     part = place.with_name(f"{place.name}.part")
     count = 0
     try:
@@ -88,12 +88,35 @@ def named(path: str | os.PathLike[str]) -> Path:
     """Return a file's path.
 
     Raises:
-        SettingsError: the name ends in `.pkl`; nothing is ever pickled.
+        SettingsError: the name ends in `.pkl`, for nothing is ever pickled; or it is none.
     """
-    place = Path(path).expanduser()
+    try:
+        place = Path(path).expanduser()
+    except (RuntimeError, TypeError, ValueError) as exc:
+        raise SettingsError(f"`{path!r}` is no name of a file: {exc}") from None
     if place.suffix in (".pkl", ".pickle"):
         raise SettingsError(
             f"`{place.name}`: answers are kept as JSON, never pickled; use `{place.stem}.jsonl`."
+        )
+    if not place.name or "\0" in str(place):
+        raise SettingsError(f'{str(path)!r} is no name of a file; write one such as "answers.jsonl".')
+    return place
+
+
+def to_write(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a file that is to be written.
+
+    Raises:
+        SettingsError: there is a folder, a device or a pipe under that name: a file would take its place.
+    """
+    place = named(path)
+    try:
+        there = place.exists() and not place.is_file()
+    except (OSError, ValueError) as exc:
+        raise SettingsError(f"`{place}` cannot be written: {exc}.") from None
+    if there:
+        raise SettingsError(
+            f"`{place}` cannot be read and cannot be written: it is no plain file. Name another."
         )
     return place
 

@@ -27,13 +27,14 @@ from dspex.errors import (
     LMUnexpectedError,
 )
 from dspex.lm.messages import Response
-from dspex.lm.secret import Secret, redact
+from dspex.lm.secret import Secret, public_url, redact
 
 _TOO_LONG = re.compile(
     r"context[ _]length|maximum context|context[ _]window|prompt is too long|too many (?:input )?tokens"
     r"|input (?:is )?too long|reduce the length",
     re.IGNORECASE,
 )
+_CREDIT = "add some there or use another key, then `lm.pool.reset()`"
 _NO_CREDIT = re.compile(
     r"insufficient[_ ](?:quota|balance|credits?)|exceeded your current quota|billing_hard_limit"
 )
@@ -113,6 +114,20 @@ def unreadable(caller: Caller, text: str, status: int = 200) -> LMError:
     )
 
 
+def unsendable(caller: Caller, text: str) -> LMError:
+    """Return the error for a key or a header that no request can carry."""
+    return caller.error(
+        LMAuthError, f"The key or a header for `{caller.provider}` cannot be sent; {caller.hint}", text
+    )
+
+
+def redirected(caller: Caller, status: int, location: str, name: str = "api_base=") -> LMError:
+    """Return the error for an answer that names another address: neither key nor prompt is taken there."""
+    where = f" to `{redact(public_url(location), limit=200)}`" if location else ""
+    words = f"`{caller.provider}` sends on{where} (status {status}), which is not followed; if you know it, name it in {name}"
+    return caller.error(LMUnexpectedError, words, status=status)
+
+
 def missing_key(caller: Caller, names: Iterable[str]) -> LMError:
     """Return the error for a provider whose key is not set."""
     first = next(iter(names), "")
@@ -136,7 +151,7 @@ def read_error(body: str) -> tuple[str, str]:
     """Return what an error body says and its code, or its beginning and "" where it is no JSON."""
     try:
         envelope = msgspec.json.decode(body, type=_Envelope)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return " ".join(body.split()), ""
     inner = envelope.error
     if isinstance(inner, _Detail):
@@ -171,13 +186,15 @@ def _classify(caller: Caller, status: int, said: str, code: str) -> tuple[type[L
         case 401 | 403:
             return LMAuthError, f"{name} refused the key ({status}); {caller.hint}"
         case 402:
-            return LMQuotaError, f"The account at {name} has no credit left (402)"
+            return LMQuotaError, f"The account at {name} has no credit left (402); {_CREDIT}"
         case 429 if _NO_CREDIT.search(code) or _NO_CREDIT.search(said):
-            return LMQuotaError, f"The account at {name} has no credit left (429)"
+            return LMQuotaError, f"The account at {name} has no credit left (429); {_CREDIT}"
         case 429:
             return LMRateLimitError, f"{name} asks to slow down (429)"
         case 404:
             return LMInvalidRequestError, f"unknown model `{caller.model}` at {name} (404)"
+        case 407:
+            return LMInvalidRequestError, f"The proxy before {name} wants a user and a password (407)"
         case 408 | 504:
             return LMTimeoutError, f"{name} took too long ({status})"
         case 400 | 413 | 422 if "context_length" in code or _TOO_LONG.search(said):

@@ -172,6 +172,18 @@ class Frames:
             del rest[:at]
 
 
+class _Asked(msgspec.Struct, tag="ask"):
+    id: int
+
+
+def asked_in(frame: bytes) -> int | None:
+    """Return the id of a request that cannot be read for what it asks; None where it is no request at all."""
+    try:
+        return msgspec.json.decode(frame, type=_Asked).id
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
 def failure_of(id: int, error: LMError) -> Failure:
     """Return an error's fields."""
     return Failure(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from dspex import _host
-from dspex.lm.http1 import head_of
+from dspex.lm.http1 import LONGEST_BODY, LONGEST_UNZIPPED, BadAnswer, head_of
 
 if TYPE_CHECKING:
     import ssl
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PROXIED = 1024
 """Connections through proxies at once."""
+_AT_ONCE = 256 * 1024
 _PLAIN = re.compile(r"https?://[\w.\-:\[\]]+(?:[/?][\w\-.~/%:@!$&'()*+,;=?]*)?", re.ASCII)
 _open: tuple[asyncio.AbstractEventLoop, Connections] | None = None
 _session: tuple[asyncio.AbstractEventLoop, aiohttp.ClientSession] | None = None
@@ -72,7 +73,7 @@ async def post(url: str, headers: Mapping[str, str], body: bytes, seconds: float
     target = target_of(url)
     if target is None:
         async with _proxied(url, headers, body, seconds, seconds) as reply:
-            return Reply(reply.status, _lowered(reply.headers), await reply.read())
+            return Reply(reply.status, _lowered(reply.headers), await read_all(reply))
     connection, left = await _connected(target, seconds)
     answer, whole = await connection.ask(_written(target, headers, body), left)
     return Reply(answer.status, answer.headers, whole)
@@ -104,6 +105,37 @@ async def pieces(
     async with aclosing(connection.stream(_written(target, headers, body), left, silence)) as stream:
         async for answer, data in stream:
             yield Piece(answer.status, answer.headers, data)
+
+
+async def read_all(reply: aiohttp.ClientResponse, most: int = LONGEST_BODY) -> bytes:
+    """Return the body of an answer that aiohttp reads, which unzips it, too, and knows no end of it.
+
+    Raises:
+        BadAnswer: it is longer than any answer.
+    """
+    parts, size = [], 0
+    most = LONGEST_UNZIPPED if "Content-Encoding" in reply.headers else most
+    async for part in reply.content.iter_chunked(_AT_ONCE):
+        size += len(part)
+        if size > most:
+            reply.close()
+            raise BadAnswer("the answer is too long")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def why(exc: Exception) -> str:
+    """Say why a connection failed, as the end of a sentence; and look at the surroundings anew for the next one.
+
+    Whoever sets a proxy or a certificate because a call failed need not start the kernel again.
+    """
+    target_of.cache_clear()
+    proxy_for.cache_clear()
+    text = str(exc) or type(exc).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        _context.cache_clear()
+        text += ". If you trust that server, name the file with its certificate in SSL_CERT_FILE"
+    return text
 
 
 async def session() -> aiohttp.ClientSession:

@@ -7,21 +7,36 @@ of another.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Mapping
 
 LONGEST_HEAD = 64 * 1024
-LONGEST_BODY = 512 * 1024 * 1024
+LONGEST_BODY = 256 * 1024 * 1024
 """Bytes; no answer comes near, a broken server at once."""
+LONGEST_UNZIPPED = 64 * 1024 * 1024
+"""Bytes of a body that was zipped though we ask for plain ones: a few KB on the wire can be so many in memory."""
+MOST_BEFORE = 16
+"""Heads that may go before an answer's own."""
+MANY = 4096
+"""Chunks that come at once above which reading them holds others up."""
+CRUMBS = 20_000
+"""Chunks after which they must hold some bytes each."""
+CRUMB = 8
 _END = b"\r\n\r\n"
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 _ZIPPED = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """The window bits that zlib knows each by."""
+_HALF = re.compile("[\ud800-\udfff]")
 _ONLY_ONCE = frozenset({"content-length", "transfer-encoding"})
 
 
 class BadAnswer(ValueError):
     """The bytes are no HTTP answer; the message says why, as part of a sentence."""
+
+
+class UnsendableError(ValueError):
+    """A header cannot be sent; the message does not quote it, for it may be a key."""
 
 
 class Answer:
@@ -35,6 +50,7 @@ class Answer:
         headers: by lower-case name.
         done: whether all of it is there.
         keep: whether the connection may be used again after it.
+        heavy: whether the bytes read last were many small chunks, so that others should have a turn.
 
     Example:
         >>> body = []
@@ -45,17 +61,22 @@ class Answer:
         (200, [b'hi'], True)
     """
 
-    __slots__ = ("_left", "_rest", "_step", "_take", "_total", "done", "headers", "keep", "status")
+    __slots__ = (
+        "_before", "_chunks", "_left", "_pieces", "_rest", "_step", "_take", "_total", "done", "headers", "heavy", "keep", "status",
+    )  # fmt: skip
 
     def __init__(self, take: Callable[[bytes], object]) -> None:
         self.status = 0
         self.headers: Mapping[str, str] = {}
         self.done = False
         self.keep = False
+        self.heavy = False
         self._take = take
-        self._step: Callable[[bytes], bytes | None] = self._head
+        self._step: Callable[[bytes, int], int] = self._head
+        self._pieces: list[bytes] = []
         self._rest = b""
         self._left = 0
+        self._before = self._chunks = 0
         self._total = 0
 
     def feed(self, data: bytes) -> None:
@@ -64,14 +85,18 @@ class Answer:
         Raises:
             BadAnswer: they are none of an answer's.
         """
-        rest = self._rest + data if self._rest else data
-        while not self.done:
-            after = self._step(rest)
-            if after is None:
-                break
-            rest = after
-        self._rest = rest
-        if self.done and rest:
+        rest, at = self._rest + data if self._rest else data, 0
+        try:
+            while not self.done:
+                after = self._step(rest, at)
+                if after < 0:
+                    break
+                at = after
+        finally:
+            self._hand_on()
+        # By place and not by cutting: who sends a thousand tiny chunks would have all that follows copied each time.
+        self._rest = rest[at:] if at else rest
+        if self.done and self._rest:
             self.keep = False  # who knows what it belongs to
 
     def end(self) -> None:
@@ -87,22 +112,28 @@ class Answer:
             raise BadAnswer(f"the server closed the connection {at}")
         self.done = True
 
-    def _head(self, rest: bytes) -> bytes | None:
-        end = rest.find(_END)
+    def _head(self, rest: bytes, at: int) -> int:
+        end = rest.find(_END, at)
+        if (len(rest) if end < 0 else end) - at > LONGEST_HEAD or not b"HTTP/1.".startswith(
+            rest[at : at + 7]
+        ):
+            raise BadAnswer("the server sent something that is no HTTP answer")
         if end < 0:
-            if len(rest) > LONGEST_HEAD or not b"HTTP/1.".startswith(rest[:7]):
-                raise BadAnswer("the server sent something that is no HTTP answer")
-            return None
-        self.status, self.keep = _read_status(rest)
-        headers = _read_headers(rest[:end])
+            return -1
+        head = rest[at : end + 2]
+        self.status, self.keep = _read_status(head)
+        headers = _read_headers(head[:-2])
         if 100 <= self.status < 200:  # something goes before the answer itself
             self.status = 0
-            return rest[end + 4 :]
+            self._before += 1
+            if self._before > MOST_BEFORE:
+                raise BadAnswer("the server goes on announcing an answer that does not come")
+            return end + 4
         self.headers = headers
         words = headers.get("connection", "").lower()
         self.keep = (self.keep or "keep-alive" in words) and "close" not in words
         self._choose(headers)
-        return rest[end + 4 :]
+        return end + 4
 
     def _choose(self, headers: Mapping[str, str]) -> None:
         """Find out how the body ends."""
@@ -127,71 +158,82 @@ class Answer:
             self.keep = False
             self._step = self._until_closed
 
-    def _counted(self, rest: bytes) -> bytes | None:
-        if not rest:
-            return None
-        if len(rest) < self._left:
-            self._body(rest)
-            return b""
-        piece = rest[: self._left] if len(rest) > self._left else rest
+    def _counted(self, rest: bytes, at: int) -> int:
+        if at == len(rest):
+            return -1
+        piece = rest[at : at + self._left]
         self._body(piece)
-        self.done = True
-        return rest[len(piece) :]
+        self.done = self._left == 0
+        return at + len(piece)
 
-    def _until_closed(self, rest: bytes) -> bytes | None:
-        if not rest:
-            return None
-        self._body(rest)
-        return b""
+    def _until_closed(self, rest: bytes, at: int) -> int:
+        if at == len(rest):
+            return -1
+        self._body(rest[at:])
+        return len(rest)
 
-    def _size(self, rest: bytes) -> bytes | None:
-        line = _line(rest)
-        if line is None:
-            return None
-        digits = line.partition(b";")[0].strip()
+    def _size(self, rest: bytes, at: int) -> int:
+        end = _line_end(rest, at)
+        if end < 0:
+            return -1
+        digits = rest[at:end].partition(b";")[0].strip()
         if not digits or len(digits) > 16 or not _HEX.issuperset(digits):
             raise BadAnswer("a piece of the answer has no length")
         self._left = int(digits, 16)
         self._step = self._chunk if self._left else self._trailer
-        return rest[len(line) + 2 :]
+        return end + 2
 
-    def _chunk(self, rest: bytes) -> bytes | None:
-        if not rest:
-            return None
-        piece = rest[: self._left]
+    def _chunk(self, rest: bytes, at: int) -> int:
+        if at == len(rest):
+            return -1
+        piece = rest[at : at + self._left]
         self._body(piece)
         if self._left == 0:
             self._step = self._chunk_end
-        return rest[len(piece) :]
+        return at + len(piece)
 
-    def _chunk_end(self, rest: bytes) -> bytes | None:
-        if len(rest) < 2:
-            return None
-        if not rest.startswith(b"\r\n"):
+    def _chunk_end(self, rest: bytes, at: int) -> int:
+        if len(rest) - at < 2:
+            return -1
+        if not rest.startswith(b"\r\n", at):
             raise BadAnswer("a piece of the answer is longer than it says")
         self._step = self._size
-        return rest[2:]
+        return at + 2
 
-    def _trailer(self, rest: bytes) -> bytes | None:
-        line = _line(rest)
-        if line is None:
-            return None
-        self.done = not line
-        return rest[len(line) + 2 :]
+    def _trailer(self, rest: bytes, at: int) -> int:
+        end = _line_end(rest, at)
+        if end < 0:
+            return -1
+        self.done = end == at
+        self._total += end - at
+        if self._total > LONGEST_BODY:
+            raise BadAnswer("the answer is too long")
+        return end + 2
 
     def _body(self, piece: bytes) -> None:
         self._left -= len(piece)
         self._total += len(piece)
         if self._total > LONGEST_BODY:
             raise BadAnswer("the answer is too long")
-        self._take(piece)
+        self._pieces.append(piece)
+
+    def _hand_on(self) -> None:
+        """Hand on what came of the body, as one piece: a piece for each tiny chunk takes fifty times its room."""
+        if self._pieces:
+            piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+            self._chunks += len(self._pieces)
+            self.heavy = len(self._pieces) > MANY
+            self._pieces.clear()
+            if self._chunks > CRUMBS and self._total < CRUMB * self._chunks:
+                raise BadAnswer("the answer comes in crumbs")
+            self._take(piece)
 
 
 def head_of(first: str, headers: Mapping[str, str]) -> bytes:
     r"""Return the lines before a body, up to and with the last header's line end.
 
     Raises:
-        ValueError: a header holds a line end, or is no text that can be sent; it is not quoted, for it may be a key.
+        UnsendableError: a header holds a line end, or is no text that can be sent.
 
     Example:
         >>> head_of("POST / HTTP/1.1", {"Host": "x"})
@@ -200,7 +242,11 @@ def head_of(first: str, headers: Mapping[str, str]) -> bytes:
     lines = [first, *[f"{name}: {value}" for name, value in headers.items()], ""]
     text = "\r\n".join(lines)
     if text.count("\n") + 1 != len(lines) or text.count("\r") + 1 != len(lines) or "\0" in text:
-        raise ValueError("a header holds a line end")
+        raise UnsendableError("it holds a line end")
+    if not text.isascii() and _HALF.search(
+        text
+    ):  # an encoder's own error would carry the text, and with it the key
+        raise UnsendableError("it holds half a character")
     return text.encode()
 
 
@@ -237,25 +283,25 @@ def _whole(length: str) -> int:
     return int(length)
 
 
-def _line(rest: bytes) -> bytes | None:
-    end = rest.find(b"\r\n")
-    if end < 0 and len(rest) > LONGEST_HEAD:
+def _line_end(rest: bytes, at: int) -> int:
+    end = rest.find(b"\r\n", at)
+    if (len(rest) if end < 0 else end) - at > LONGEST_HEAD:
         raise BadAnswer("a line of the answer is too long")
-    return None if end < 0 else rest[:end]
+    return end
 
 
 def _unzipping(take: Callable[[bytes], object], bits: int) -> Callable[[bytes], object]:
     unzip = zlib.decompressobj(bits)
-    left = LONGEST_BODY
+    left = LONGEST_UNZIPPED
 
     def unzipped(piece: bytes) -> None:
         nonlocal left
         try:
-            plain = unzip.decompress(piece, left)
+            plain = unzip.decompress(piece, left + 1)
         except zlib.error:
             raise BadAnswer("the answer is not coded as it says") from None
         left -= len(plain)
-        if left <= 0:
+        if left < 0:
             raise BadAnswer("the answer is too long")
         take(plain)
 

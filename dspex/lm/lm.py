@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import msgspec
 
-from dspex import _host
+from dspex import _canon, _host
+from dspex.errors import SettingsError
 from dspex.lm import asking
 from dspex.lm.base import BaseLM
 from dspex.lm.cache import Cached
@@ -101,6 +102,12 @@ class LM(BaseLM):
             kwargs, model=model, model_type=model_type, temperature=temperature, max_tokens=max_tokens,
             num_retries=num_retries, timeout=timeout, latency=latency, api_key=api_key, api_base=api_base,
         )  # fmt: skip
+        if transport is not None and not callable(getattr(transport, "send", None)):
+            raise SettingsError(
+                f"transport= takes an object with `async def send(request)`, not a `{type(transport).__name__}`."
+            )
+        if price is not None:
+            per_million(price)
         from dspex.lm import doors  # a program that has no model yet needs none of it
 
         read = doors.read_reach(pool, fallbacks, transport=transport is not None)
@@ -312,9 +319,13 @@ class LM(BaseLM):
             price = Price(PRACTICE_PRICE.input, PRACTICE_PRICE.output)
         stack: Transport = Retry(self._pool or self._alone(), num_retries=self.num_retries)
         if cached:
-            stack = Cached(stack, place="" if way is None else f"{way.wire} {public_url(way.base)}")
+            stack = Cached(
+                stack, place="" if way is None else f"{way.wire} {public_url(way.base)}{_asked_by(way.base)}"
+            )
         others = () if self._pool is None else (name for name in self._pool.models if name != self.model)
-        return Meter(stack, self.model, price, others=tuple(others))
+        # Only who is on the network: a transport of the user's own may itself ask a model of this name.
+        pilots = self._pool is not None and self._transport is None
+        return Meter(stack, self.model, price, others=tuple(others), pilots=pilots)
 
     def _alone(self) -> Transport:
         """Return who answers without a pool: the user's own, or the practice model."""
@@ -356,6 +367,12 @@ def _made_again(kind: type[LM], given: dict[str, Any], further: dict[str, Any]) 
     vars(other).update(further)
     LM.__init__(other, **given)
     return other
+
+
+def _asked_by(base: str) -> str:
+    """Return what an address asks for besides its path, as its hash: it decides the answer, and may hold a key."""
+    query = base.partition("?")[2]
+    return f" {_canon.digest(query)}" if query else ""
 
 
 def _renamed(request: Request) -> Request:

@@ -7,6 +7,7 @@ It also takes the one hop to the host loop, below which everything may wait; who
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -14,8 +15,9 @@ import msgspec
 from dspex import _clock, _host
 from dspex.errors import Interruption, LMError
 from dspex.events.bus import bus
-from dspex.events.event import LMEnd, LMStart
+from dspex.events.event import LMEnd, LMStart, Log
 from dspex.lm.cache import Cached
+from dspex.lm.foresight import USUAL_MAX_TOKENS, Foresight, foresight_of
 from dspex.lm.messages import Request, Response
 from dspex.lm.prices import Price, most_tokens, price_of
 from dspex.lm.recorded import keep, recorded, step_of
@@ -25,8 +27,11 @@ from dspex.scope.ledger import Step
 from dspex.scope.scope import Scope, current
 
 CANCELLED = "cancelled"
-USUAL_MAX_TOKENS = 1024
-"""What an answer is taken to need at most where the request sets no limit."""
+_TOLD = 256
+"""Runs that are remembered for having been told of a model without a price."""
+
+
+_without_price: set[tuple[str, str]] = set()
 
 
 class Meter:
@@ -37,15 +42,23 @@ class Meter:
         model: the name that events carry.
         price: the user's own; None to take the provider's word or the table's.
         others: further models that may answer in its place, each at its own price.
+        pilots: whether the length of an answer that nothing bounds is to be found out while few calls are under way.
     """
 
     def __init__(
-        self, transport: Transport, model: str, price: Price | None = None, *, others: Sequence[str] = ()
+        self,
+        transport: Transport,
+        model: str,
+        price: Price | None = None,
+        *,
+        others: Sequence[str] = (),
+        pilots: bool = False,
     ) -> None:
         self._transport = transport
         self._model = model
         self._own = price
         self._others = tuple(others)
+        self._pilots = pilots
         self._cached = transport if isinstance(transport, Cached) else None
         self._waits = waits(transport)
 
@@ -82,12 +95,17 @@ class Meter:
         if scope.cancel.held_now:
             await _host.hop(scope.cancel.admitted())
         scope.cancel.check()
-        reservation = await self._reserve(scope, request)
+        turn = await self._turn(scope, request)
         try:
-            return await self._measured(scope, request, reservation, on_chunk, step)
-        except BaseException:  # whatever ended it, what no answer settled was not spent
-            reservation.release()
-            raise
+            reservation = await self._reserve(scope, request)
+            try:
+                return await self._measured(scope, request, reservation, on_chunk, step)
+            except BaseException:  # whatever ended it, what no answer settled was not spent
+                reservation.release()
+                raise
+        finally:
+            if turn is not None:
+                turn.leave()
 
     async def _measured(
         self,
@@ -115,6 +133,8 @@ class Meter:
         response = msgspec.structs.replace(response, cost=self._cost(response))
         # Where cost or tokens are not known, what was set aside stands for them, so that a cap holds.
         tokens = response.usage.total_tokens or reservation.tokens
+        if self._pilots and request.max_tokens is None and not response.by:
+            foresight_of(self._model).learn(response.usage.completion_tokens // max(1, len(response.choices)))
         reservation.settle(reservation.usd if response.cost is None else response.cost, tokens)
         self._end(scope, step, response, response, seconds=seconds)
         return response
@@ -124,18 +144,55 @@ class Meter:
             return await self._cached.fetch(request, on_chunk)
         return await ask(self._transport, request, on_chunk)
 
+    async def _turn(self, scope: Scope, request: Request) -> Foresight | None:
+        """Begin a call of which nobody knows how much it will take, under a cap that holds it; None where somebody does."""
+        if not self._pilots or request.max_tokens is not None or request.inputs or not scope.budget.caps:
+            return None
+        seen = foresight_of(self._model)
+        while not seen.enter():
+            try:
+                await _host.hop(scope.cancel.guard(seen.turn()))
+            except BaseException:  # whatever took us away, it is the next one's turn
+                seen.pass_on()
+                raise
+        return seen
+
     async def _reserve(self, scope: Scope, request: Request) -> Reservation:
-        usd = tokens = 0.0
+        usd: float = 0.0
+        tokens: float = 0.0
         price = self._own or price_of(self._model)
-        if price is not None or self._others or scope.budget.caps:
+        caps = scope.budget.caps
+        if price is not None or self._others or caps:
+            if price is None and "usd" in caps:
+                self._tell_no_price(scope)
             limit = USUAL_MAX_TOKENS if request.max_tokens is None else request.max_tokens
             most = most_tokens(request, limit)
-            prices = [price, *map(price_of, self._others)]
-            usd = max((known.of(most) for known in prices if known is not None), default=0.0)
-            tokens = most.total_tokens
+            prices = [known for known in (price, *map(price_of, self._others)) if known is not None]
+            usd, tokens = max((known.of(most) for known in prices), default=0.0), most.total_tokens
+            longer = foresight_of(self._model).most * request.n - most.completion_tokens if caps else 0
+            if longer > 0 and self._pilots and request.max_tokens is None and not request.inputs:
+                # What is left is enough for one call more, however long others were.
+                used = scope.budget.used
+                more = max((known.output for known in prices), default=0.0) * longer
+                usd = max(usd, min(usd + more, caps.get("usd", math.inf) - used["usd"]))
+                tokens = max(tokens, min(tokens + longer, caps.get("tokens", math.inf) - used["tokens"]))
         return (
             await scope.budget.areserve(usd, tokens) if scope.patient else scope.budget.reserve(usd, tokens)
         )
+
+    def _tell_no_price(self, scope: Scope) -> None:
+        """Tell a run once that its cap in dollars does not hold for this model."""
+        told = (scope.run, self._model)
+        if told in _without_price:
+            return
+        if len(_without_price) >= _TOLD:
+            _without_price.clear()
+        _without_price.add(told)
+        text = (
+            f"The price of `{self._model}` is not known, so its calls do not count towards the budget in dollars. "
+            "Give one with `LM(..., price=(in, out))`, dollars per million tokens, or cap calls or tokens."
+        )
+        scope.emit(Log(level="warning", text=text))
 
     def _cost(self, response: Response) -> float | None:
         own = None if response.by else self._own

@@ -5,6 +5,8 @@ Apart so that a wrong value is an error where it is written, in one line, and ne
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,10 +14,15 @@ from urllib.parse import urlsplit
 
 from dspex.errors import SettingsError
 from dspex.lm.pool import Pool
-from dspex.lm.secret import Secret, is_credential, public_url
+from dspex.lm.secret import Secret, is_credential, public_url, redact
 from dspex.lm.wire import is_reasoning
 
 _HEADERS = ("headers", "extra_headers")
+_HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_OURS = frozenset({"content-length", "transfer-encoding", "connection", "host", "accept-encoding"})
+"""Headers by which both ends agree where a request ends; a second one could hide another request in it."""
+_UNSENDABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +69,13 @@ def read_options(
         raise SettingsError(
             f"The model is a text such as `openai/gpt-4o-mini`, not a `{type(model).__name__}`."
         )
+    if _HALF.search(model):
+        raise SettingsError(f"The model {model[:80]!r} holds half a character (a lone surrogate).")
     if model_type != "chat":
         raise SettingsError(f"Unknown model_type `{model_type}`; `chat` is the one there is.")
     _number("temperature", temperature, least=0.0, none=True)
+    if temperature == math.inf:
+        raise SettingsError("temperature=inf cannot be sent; give a number such as 1.0, or None.")
     _number("max_tokens", max_tokens, least=1, none=True, whole=True)
     _number("num_retries", num_retries, least=0, whole=True)
     _number("timeout", timeout, least=0.001)
@@ -73,14 +84,27 @@ def read_options(
         raise SettingsError(f"latency= is for the practice model; `{model}` takes the time it takes.")
     further = dict(kwargs)
     api_base = further.pop("base_url", None) or api_base
+    if api_base is not None and not isinstance(api_base, str):
+        raise SettingsError(
+            f"api_base= is a text such as `http://localhost:8000/v1`, not a `{type(api_base).__name__}`."
+        )
     headers: dict[str, Secret] = {}
     for word in _HEADERS:
-        headers |= {str(name): _secret(value) for name, value in (further.pop(word, None) or {}).items()}
-    credentials = {name: _secret(further.pop(name)) for name in list(further) if is_credential(name)}
+        headers |= read_headers(word, further.pop(word, None))
+    credentials = {
+        name: key
+        for name in list(further)
+        if is_credential(name) and (key := read_key(name, further.pop(name)))
+    }
+    key = read_key("api_key", api_key)
+    if key is not None and api_base is not None and "@" in api_base.partition("://")[2].partition("/")[0]:
+        raise SettingsError(
+            "`api_base` holds a user and a password, and api_key= another key; give one of them."
+        )
     parameters = {"temperature": temperature, **_limit(model, max_tokens, further), **further}
     return Options(
         parameters=parameters,
-        api_key=_secret(api_key) if api_key else None,
+        api_key=key,
         api_base=api_base,
         headers=headers,
         credentials=credentials,
@@ -150,8 +174,47 @@ def _on_this_machine(base: str) -> bool:
         return False
 
 
-def _secret(value: object) -> Secret:
-    return value if isinstance(value, Secret) else Secret(str(value).strip())
+def read_key(name: str, given: object) -> Secret | None:
+    """Return a key as the user wrote it, without the white space around it; None where there is none.
+
+    Raises:
+        SettingsError: it is no text, or holds what no header can carry. It is not quoted.
+    """
+    if given is None or isinstance(given, Secret):
+        return given or None
+    if not isinstance(given, str):
+        raise SettingsError(f"{name}= is a text, not a `{type(given).__name__}`.")
+    if _UNSENDABLE.search(given.strip()):
+        raise SettingsError(f"{name}= holds a line end or another sign that no key has; copy it again.")
+    return Secret(given.strip()) if given.strip() else None
+
+
+def read_headers(name: str, given: object) -> dict[str, Secret]:
+    """Return further headers as the user wrote them; one that is None is left out.
+
+    Raises:
+        SettingsError: they are no dict of headers, or one cannot be sent. Values are not quoted.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise SettingsError(
+            f'{name}= is a dict such as {{"X-Team": "research"}}, not a `{type(given).__name__}`.'
+        )
+    headers: dict[str, Secret] = {}
+    for word, value in given.items():
+        if not isinstance(word, str) or not _HEADER.fullmatch(word):
+            raise SettingsError(
+                f"{name}= has {redact(str(word), limit=80)!r} in it, which is no name of a header."
+            )
+        if word.lower() in _OURS:
+            raise SettingsError(f"{name}= cannot set `{word}`: it follows from the request itself.")
+        text = value.reveal() if isinstance(value, Secret) else "" if value is None else str(value).strip()
+        if _UNSENDABLE.search(text):
+            raise SettingsError(f"The header `{word}` holds a line end or another sign that none can carry.")
+        if value is not None:
+            headers[word] = Secret(text)
+    return headers
 
 
 def _number(name: str, value: object, *, least: float, none: bool = False, whole: bool = False) -> None:

@@ -70,14 +70,16 @@ class _Entry(msgspec.Struct, gc=False):
     supports_response_schema: object = None
 
 
-def per_million(price: Sequence[float]) -> Price:
+def per_million(price: Sequence[float] | object) -> Price:
     """Return the price the user gave as dollars per million tokens, in and out.
 
     Raises:
         SettingsError: not two numbers of at least zero.
     """
     try:
-        dollars_in, dollars_out = (float(part) for part in price)
+        dollars_in, dollars_out = (
+            float(part) for part in (price if isinstance(price, (list, tuple)) else ())
+        )
     except (TypeError, ValueError):
         dollars_in = dollars_out = -1.0
     if not (0 <= dollars_in < float("inf") and 0 <= dollars_out < float("inf")):

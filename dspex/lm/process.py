@@ -34,7 +34,7 @@ from dspex.lm.frames import (
     of_worker,
     pack,
 )
-from dspex.lm.secret import is_credential
+from dspex.lm.secret import is_credential, public_url
 from dspex.lm.transport import OnChunk
 
 BEAT = 10.0
@@ -76,7 +76,9 @@ class Worker(asyncio.SubprocessProtocol):
         self._frames = Frames()
         self._unsaid: list[bytes] = []
         self._stderr = bytearray()
-        self._surroundings = {name: value for name, value in surroundings().items() if not is_secret(name)}
+        self._surroundings = {
+            name: value for name, value in surroundings().items() if not is_secret(name, value)
+        }
         self._unheard = 0
         self._beat: asyncio.TimerHandle | None = None
         # An empty context: what reads its pipes must not keep the first caller's run alive.
@@ -280,9 +282,15 @@ def surroundings() -> dict[str, str]:
     return _environment.read()
 
 
-def is_secret(name: str) -> bool:
-    """Tell whether an environment variable of this name is to reach a process by its pipe alone."""
-    return is_credential(name.lower()) or name.endswith(("APIKEY", "PASSPHRASE"))
+def is_secret(name: str, value: str = "") -> bool:
+    """Tell whether an environment variable is to reach a process by its pipe alone: by its name, or a password in it.
+
+    Example:
+        >>> is_secret("OPENAI_API_KEY"), is_secret("HTTPS_PROXY", "http://me:secret@proxy:3128"), is_secret("HOME", "/")
+        (True, True, False)
+    """
+    named = is_credential(name.lower()) or name.endswith(("APIKEY", "PASSPHRASE"))
+    return named or ("@" in value and public_url(value) != value)
 
 
 def _is_text(word: str) -> bool:

@@ -7,12 +7,13 @@ known provider goes through litellm.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
 from dspex.errors import SettingsError, nearest
-from dspex.lm.secret import public_url
+from dspex.lm.secret import shown_url
 
 Wire = Literal["direct", "litellm", "practice"]
 
@@ -128,6 +129,10 @@ class Route:
     needs_key: bool = False
 
 
+_STRANGE = re.compile(r"[\x00-\x20\x7f#\ud800-\udfff]")
+"""What no address holds; some parsers leave it out in silence, and then it leads here to one host and there to another."""
+
+
 def route(model: str, api_base: str | None = None) -> Route:
     """Find the way to a model.
 
@@ -172,16 +177,20 @@ def _direct(name: str, rest: str, api_base: str | None) -> Route:
 
 
 def _address(text: str, *, local: bool) -> str:
-    base = text.strip().rstrip("/").removesuffix("/chat/completions")
+    given = text.strip()
+    base, mark, query = given.partition("?")
+    base = base.rstrip("/").removesuffix("/chat/completions")
     try:
         parts = urlsplit(base)
-        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
-            return base + "/v1" if local and parts.path in {"", "/"} else base
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        if good and not _STRANGE.search(given):
+            return (base + "/v1" if local and parts.path in {"", "/"} else base) + mark + query
     except ValueError:
         # A port or a bracket that is none; the words below say what to write.
         base = ""
     raise SettingsError(
-        f"`{public_url(text)}` is no address for api_base=; write one such as `http://localhost:8000/v1`."
+        f"`{_STRANGE.sub('?', shown_url(text.strip()))}` is no address for api_base=; write one such as "
+        "`http://localhost:8000/v1`, without white space and `#`."
     )
 
 

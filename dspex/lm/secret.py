@@ -23,7 +23,9 @@ _PATTERNS = re.compile(
     r"|\bAIza[A-Za-z0-9_\-]{10,}"
     r"|(?i:(?<=[?&]key=)[^&\s\"']+|(?<=[?&]api_key=)[^&\s\"']+)"
 )
-_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
+_USERINFO = re.compile(r"(?<=://)[^/?#\s\"'<>]+@")
+_ANY_USERINFO = re.compile(r"(?<=://)[^\s]+@")
+"""The same where a password was written as it is, with what ends an address in it."""
 _CREDENTIAL = re.compile(
     r"(?:_key|_token|_secret|_password|_credentials|_access_key_id)$|^(?:password|credentials)$"
 )
@@ -97,8 +99,47 @@ def redact(text: str, secrets: Iterable[Secret] = (), limit: int = TEXT_LIMIT) -
 
 
 def public_url(url: str) -> str:
-    """Return a URL without user, password and query."""
-    return _USERINFO.sub("", url).partition("?")[0]
+    """Return a URL without user, password, query and fragment.
+
+    Example:
+        >>> public_url("https://me:p@ss@example.com/v1?key=abc")
+        'https://example.com/v1'
+    """
+    return _USERINFO.sub("", url).partition("?")[0].partition("#")[0]
+
+
+def keys_in_url(url: str) -> tuple[Secret, ...]:
+    """Return what is secret in an address: its password, as written and as sent, and keys it asks with.
+
+    Example:
+        >>> [key.reveal() for key in keys_in_url("http://me:p%40ss@h/x?key=abcdef&q=1")]
+        ['p%40ss', 'p@ss', 'bWU6cEBzcw==', 'abcdef']
+    """
+    if "@" not in url and "?" not in url:
+        return ()
+    import base64  # like the parser below, what few addresses need
+    from urllib.parse import parse_qsl, unquote, urlsplit
+
+    parts = urlsplit(url)
+    asked = parse_qsl(parts.query)
+    found = [
+        value for name, value in asked if name.lower() in ("key", "token") or is_credential(name.lower())
+    ]
+    user, colon, password = parts.netloc.rpartition("@")[0].partition(":")
+    if password:
+        sent = f"{unquote(user)}{colon}{unquote(password)}".encode("utf-8", "replace")
+        found = [password, unquote(password), base64.b64encode(sent).decode(), *found]
+    return tuple(Secret(value) for value in dict.fromkeys(found) if value)
+
+
+def shown_url(text: str) -> str:
+    """Return what a user wrote as an address and is none, without whatever may be a password in it.
+
+    Example:
+        >>> shown_url("https://me:p/ss@example.com/v1")
+        'https://***@example.com/v1'
+    """
+    return _ANY_USERINFO.sub(f"{MASK}@", text).partition("?")[0].partition("#")[0]
 
 
 def _keys_in_environment() -> set[str]:

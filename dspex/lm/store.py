@@ -20,6 +20,7 @@ from weakref import WeakSet
 import msgspec
 
 from dspex import _clock, _host
+from dspex.errors import SettingsError
 from dspex.lm.flight import Flights
 from dspex.lm.messages import Request, Response
 
@@ -283,7 +284,10 @@ def store_at(place: str) -> Store:
         place = platformdirs.user_cache_dir("dspex", appauthor=False)
     from dspex.lm.folder import Folder  # a process that keeps no answers needs none
 
-    return Store(Folder(Path(place).expanduser()))
+    try:
+        return Store(Folder(Path(place).expanduser()))
+    except RuntimeError as exc:
+        raise SettingsError(f"DSPEX_CACHE_DIR is `{place}`, which is no folder: {exc}") from None
 
 
 def _read(raw: bytes) -> Response | None:

@@ -13,7 +13,7 @@ import msgspec
 
 from dspex.lm.messages import Call, Choice, Chunk, Response, Usage
 from dspex.lm.transport import OnChunk
-from dspex.lm.wire import NoAnswerError, WireCall, WireMessage, WireUsage, finish_of
+from dspex.lm.wire import UNREADABLE, NoAnswerError, WireCall, WireMessage, WireUsage, finish_of
 
 LONGEST_EVENT = 8 * 1024 * 1024
 LONGEST_ANSWER = 64 * 1024 * 1024
@@ -102,7 +102,14 @@ class _Piece(msgspec.Struct):
     error: object = None
 
 
+class _Uncounted(msgspec.Struct):
+    choices: list[_PieceChoice] | None = None
+    model: str | None = None
+    error: object = None
+
+
 _decoder = msgspec.json.Decoder(_Piece)
+_uncounted = msgspec.json.Decoder(_Uncounted)
 
 
 @dataclass(slots=True)
@@ -188,8 +195,8 @@ class Assembly:
             return
         try:
             piece = _decoder.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-            raise StreamError(f"a piece of the stream cannot be read ({exc})", data) from None
+        except UNREADABLE as exc:
+            piece = _without_counts(data, str(exc))
         self._take(piece, data)
 
     def take_form(self, form: object) -> None:
@@ -235,6 +242,15 @@ class Assembly:
                         finish=finish_of(part.finish_reason) if ended else None,
                     )
                 )
+
+
+def _without_counts(data: bytes, why: str) -> _Piece:
+    """Read a piece whose tokens are counted strangely: what it says is paid for."""
+    try:
+        rest = _uncounted.decode(data)
+    except UNREADABLE:
+        raise StreamError(f"a piece of the stream cannot be read ({why})", data) from None
+    return _Piece(choices=rest.choices, model=rest.model, error=rest.error)
 
 
 class Delivery:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from dspex import _canon
 from dspex.lm.forms import form_of_message, form_of_tool
 from dspex.lm.messages import Call, Choice, FinishReason, Request, Response, Usage
 
@@ -91,8 +92,11 @@ class WireUsage(msgspec.Struct):
     completion_tokens: int | None = 0
 
     def usage(self) -> Usage:
-        """Return the tokens as ours."""
-        return Usage(prompt_tokens=self.prompt_tokens or 0, completion_tokens=self.completion_tokens or 0)
+        """Return the tokens as ours; a count below zero, by which a budget would grow, is none."""
+        return Usage(
+            prompt_tokens=max(0, self.prompt_tokens or 0),
+            completion_tokens=max(0, self.completion_tokens or 0),
+        )
 
 
 class _Choice(msgspec.Struct):
@@ -106,7 +110,18 @@ class _Answer(msgspec.Struct):
     model: str | None = None
 
 
+class _Uncounted(msgspec.Struct):
+    choices: list[_Choice]
+    usage: object = None
+    model: str | None = None
+
+
 _decoder = msgspec.json.Decoder(_Answer)
+_uncounted = msgspec.json.Decoder(_Uncounted)
+
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading a stranger's JSON may raise."""
 
 
 class NoAnswerError(ValueError):
@@ -146,7 +161,11 @@ def body_of(request: Request, model: str, *, stream: bool = False) -> bytes:
         body["response_format"] = request.response_format
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return msgspec.json.encode(body | (request.options or {}))
+    body |= request.options or {}
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError:  # half a character, which no provider can read
+        return msgspec.json.encode(_canon.legible(body))
 
 
 def response_of(body: bytes) -> Response:
@@ -156,10 +175,15 @@ def response_of(body: bytes) -> Response:
         NoAnswerError: it holds none.
     """
     try:
-        answer = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise NoAnswerError(str(exc)) from None
-    return _response(answer)
+        return _response(_decoder.decode(body))
+    except UNREADABLE as exc:
+        said = str(exc)
+    try:
+        # An answer that was paid for is not thrown away because its tokens are counted strangely.
+        rest = _uncounted.decode(body)
+    except UNREADABLE:
+        raise NoAnswerError(said) from None
+    return _response(_Answer(choices=rest.choices, model=rest.model))
 
 
 def response_from(form: object) -> Response:

@@ -13,8 +13,10 @@ import signal
 import sys
 from collections.abc import Callable
 
+import msgspec
+
 from dspex import _host
-from dspex.errors import LMError, LMUnexpectedError
+from dspex.errors import LMError, LMInvalidRequestError, LMUnexpectedError
 from dspex.lm import litellm
 from dspex.lm.frames import (
     Answer,
@@ -30,6 +32,7 @@ from dspex.lm.frames import (
     Ready,
     Surroundings,
     Took,
+    asked_in,
     failure_of,
     of_kernel,
     pack,
@@ -102,7 +105,12 @@ class Serving:
     def take(self, frames: list[bytes]) -> None:
         """Act on what the kernel said."""
         for frame in frames:
-            match of_kernel.decode(frame):
+            try:
+                said = of_kernel.decode(frame)
+            except msgspec.DecodeError as exc:
+                self._refuse(frame, exc)
+                continue
+            match said:
                 case Ask() as ask:
                     self._begin(ask)
                 case Surroundings(values=values):
@@ -115,6 +123,14 @@ class Serving:
                         self._tasks[id].cancel()
                 case Ping():
                     self._say(Pong())
+
+    def _refuse(self, frame: bytes, exc: msgspec.DecodeError) -> None:
+        """Answer a request that cannot be read: who asked waits for an answer of any kind, and so do those after it."""
+        unread = asked_in(frame)
+        if unread is None:
+            raise FrameError(f"the kernel said what nobody can read ({exc})")
+        words = f"The request cannot be sent: {exc}"
+        self._say(Failure(id=unread, kind=LMInvalidRequestError.kind, message=words))
 
     def _begin(self, ask: Ask) -> None:
         task = self._tasks[ask.id] = asyncio.ensure_future(self._answer(ask))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from array import array
 from collections import Counter
@@ -70,8 +71,13 @@ class BM25(Retriever):
         callbacks: Iterable[Any] | None = None,
     ) -> None:
         super().__init__(None, k, name=name, callbacks=callbacks)
-        if not (k1 >= 0 and 0 <= b <= 1):
+        numbers = all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in (k1, b))
+        if not (numbers and 0 <= k1 < math.inf and 0 <= b <= 1):
             raise SettingsError(f"`k1` is at least 0 and `b` between 0 and 1, not {k1!r} and {b!r}.")
+        if not callable(tokenize):
+            raise SettingsError(
+                f"`tokenize` is a function from a text to words, not a `{type(tokenize).__name__}`."
+            )
         self.corpus = corpus_of(corpus)
         self._tokenize = tokenize
         self._index(k1, b)

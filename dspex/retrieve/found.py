@@ -55,6 +55,7 @@ def found_in(value: Any, who: str) -> list[Found]:
         rows = _columns(value)
     elif isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
         rows = [value]
+    rows = list(rows)  # what can be gone through once only is gone through once
     found = [_one(row) for row in rows]
     if any(one is None for one in found):
         wrong = next(row for row, one in zip(rows, found, strict=True) if one is None)
@@ -98,7 +99,9 @@ def prediction_of(response: Response, *, scores: bool = True) -> Prediction:
 def _columns(value: Any) -> list[Any]:
     """Return the rows of an answer that has a list for each of passages, indices and scores."""
     passages = value["passages"]
-    passages = [passages] if isinstance(passages, str) else list(passages)
+    passages = (
+        list(passages) if isinstance(passages, Iterable) and not isinstance(passages, str) else [passages]
+    )
     rows: list[Any] = []
     columns = [
         (one, list(value[many]))

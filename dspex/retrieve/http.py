@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,14 +18,25 @@ from dspex.errors import DataError, LMError, LMInvalidRequestError, SettingsErro
 from dspex.lm import http
 from dspex.lm.cache import Cached
 from dspex.lm.doors import Door
-from dspex.lm.failures import Caller, broken, failure, given, retry_after_seconds, timed_out, unreadable
+from dspex.lm.failures import (
+    Caller,
+    broken,
+    failure,
+    given,
+    redirected,
+    retry_after_seconds,
+    timed_out,
+    unreadable,
+)
 from dspex.lm.messages import Request, Response
 from dspex.lm.meter import Meter
+from dspex.lm.options import read_headers, read_key
 from dspex.lm.pool import PATIENCE, Pool
 from dspex.lm.pooled import Pooled
 from dspex.lm.retry import Retry
-from dspex.lm.secret import Secret, is_credential, public_url
+from dspex.lm.secret import Secret, keys_in_url, public_url, shown_url
 from dspex.lm.transport import Transport
+from dspex.lm.wire import UNREADABLE
 from dspex.retrieve.found import TEXT_NAMES, found_in, response_of_found
 from dspex.retrieve.retriever import Retriever, whole
 
@@ -85,16 +96,20 @@ class HTTPRetriever(Retriever):
         super().__init__(None, k, name=name or host, callbacks=callbacks)
         if method not in ("GET", "POST"):
             raise SettingsError(f"`method` is `GET` or `POST`, not `{method}`.")
-        if not (isinstance(timeout, (int, float)) and timeout > 0):
+        if isinstance(timeout, bool) or not (isinstance(timeout, (int, float)) and timeout > 0):
             raise SettingsError(f"`timeout` takes a number of seconds above 0, not `{timeout!r}`.")
         whole("num_retries", num_retries, 0)
+        if read is not None and not callable(read):
+            raise SettingsError(f"`read` is a function of the decoded answer, not a `{type(read).__name__}`.")
+        if pool is not None and not isinstance(pool, Pool):
+            raise SettingsError(f"`pool` takes a `dspex.Pool(...)`, not a `{type(pool).__name__}`.")
         if api_key and "@" in urlsplit(url).netloc:
             raise SettingsError(
                 "`url` holds a user and a password, and api_key= another key; give one of them."
             )
         self.url = public_url(url)
-        further = {key: _secret(value) for key, value in (headers or {}).items()}
-        key = _secret(api_key) if api_key else None
+        further = read_headers("headers", headers)
+        key = read_key("api_key", api_key)
         if pool is not None and pool.places:
             raise SettingsError("`url` says where the service is; a `pool` for it has no endpoints.")
         asked = _Service(url, method, key, further, float(timeout), read)
@@ -173,7 +188,7 @@ class _Service:
         self._url = Secret(url)
         self._method = method
         self._key = key
-        self.secrets = (*headers.values(), self._url, *_keys_in(url), *(() if key is None else (key,)))
+        self.secrets = (*headers.values(), self._url, *keys_in_url(url), *(() if key is None else (key,)))
         self._host = _host_of(url)
         self._headers = dict(headers)
         self._timeout = timeout
@@ -208,16 +223,19 @@ class _Service:
                 # A redirect would carry key and query to an address nobody chose.
                 allow_redirects=False,
             ) as reply:  # fmt: skip
-                body, status = await reply.read(), reply.status
+                body, status = await http.read_all(reply), reply.status
                 wait = retry_after_seconds(reply.headers.get("Retry-After"))
+                location = reply.headers.get("Location", "")
         except TimeoutError:
             return timed_out(caller, self._timeout)
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            return broken(caller, str(exc) or type(exc).__name__)
+            return broken(caller, http.why(exc))
         except asyncio.CancelledError:
             return None
         if status == 200:
             return body
+        if 300 <= status < 400:
+            return redirected(caller, status, location, "url=")
         said = body.decode("utf-8", "replace")
         if status == 404:
             return caller.error(
@@ -237,7 +255,7 @@ class _Service:
                 return failure(caller, 500, body.decode())
             rows = value if self._read is None else self._read(value)
             found = found_in(_listed(rows), request.model)[:k]
-        except (msgspec.DecodeError, UnicodeDecodeError, DataError) as exc:
+        except (*UNREADABLE, DataError) as exc:
             return unreadable(caller, str(exc))
         return response_of_found(found, request.model)
 
@@ -276,19 +294,5 @@ def _host_of(url: object) -> str:
     except ValueError:
         url = str(url)  # a port or a bracket that is none; the words below say what to write
     raise SettingsError(
-        f"`{public_url(str(url))}` is no address; write one such as `http://localhost:8893/api/search`."
+        f"`{shown_url(str(url))}` is no address; write one such as `http://localhost:8893/api/search`."
     )
-
-
-def _keys_in(url: str) -> list[Secret]:
-    """Return the passwords and keys that an address holds."""
-    parts = urlsplit(url)
-    asked = parse_qsl(parts.query)
-    found = [
-        value for name, value in asked if name.lower() in ("key", "token") or is_credential(name.lower())
-    ]
-    return [Secret(value) for value in (*found, unquote(parts.password or "")) if value]
-
-
-def _secret(value: str | Secret) -> Secret:
-    return value if isinstance(value, Secret) else Secret(value.strip())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from dspex.errors import LMAuthError, LMError, LMQuotaError, LMServerError, LMUnavailableError
-from dspex.lm.breaker import ENOUGH, FIRST_REST, JITTER, LONGEST_REST, WINDOW, Breaker, Permit
+from dspex.lm.breaker import ENOUGH, FIRST_REST, JITTER, LONGEST_AFTER, LONGEST_REST, WINDOW, Breaker, Permit
 from dspex.testing.clock import FakeClock
 
 DOWN = LMServerError("down", status=503)
@@ -102,6 +102,12 @@ def test_a_provider_s_retry_after_is_the_least_it_rests(clock: FakeClock):
     """It is taken at its word where it asks for longer."""
     assert opened(LMServerError("down", retry_after=30.0)).wait == 30.0
     assert opened(LMServerError("down", retry_after=0.1)).wait >= FIRST_REST * 0.8
+
+
+@pytest.mark.parametrize("seconds", [3600.0, 1e10, 1e300])
+def test_nobody_is_left_alone_for_years(seconds: float, clock: FakeClock):
+    """A number that is none (milliseconds, a broken clock) costs one probe in ten minutes, and not the endpoint."""
+    assert opened(LMServerError("down", retry_after=seconds)).wait == LONGEST_AFTER
 
 
 def test_results_of_an_older_state_are_nobody_s(clock: FakeClock):

@@ -150,6 +150,7 @@ def test_no_bytes_break_the_reader(pieces: list[bytes]):
 def test_no_answer_takes_all_memory(monkeypatch: pytest.MonkeyPatch):
     """A head, a line, a body and an unzipped body without an end are each an error."""
     monkeypatch.setattr(http1, "LONGEST_BODY", 1000)
+    monkeypatch.setattr(http1, "LONGEST_UNZIPPED", 1000)
     monkeypatch.setattr(http1, "LONGEST_HEAD", 500)
     endless = [
         (lines()[:-2], b"X-Header: abc\r\n"),

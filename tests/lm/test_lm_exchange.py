@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,10 +17,11 @@ import dspex
 from dspex import _canon, _host
 from dspex.errors import DspexError, LMAuthError, SettingsError
 from dspex.lm import caching, exchange
+from dspex.lm.caching import Cache
 from dspex.lm.folder import Folder
 from dspex.lm.messages import Choice, Chunk, Message, Request, Response
 from dspex.lm.store import Store
-from dspex.testing import serving
+from dspex.testing import cassette, serving
 
 SIGNATURE = "question -> answer"
 REPLY = "[[ ## answer ## ]]\nblue\n\n[[ ## completed ## ]]"
@@ -203,3 +206,25 @@ def test_the_file_holds_no_more_than_it_says(tmp_path: Path):
     entry = msgspec.json.decode(lines[1])
     assert set(entry) == {"key", "response"}
     assert (entry["response"]["cost"], entry["response"]["cached"]) == (None, False)
+
+
+@pytest.mark.parametrize("write", [lambda p: Cache(enable_disk_cache=False).export(p), lambda p: _record(p)])
+def test_nothing_is_written_in_the_place_of_what_is_no_file(write: Callable[[Path], object], tmp_path: Path):
+    """A pipe or a device stays what it is: a file put in the place of one harms the whole machine."""
+    place = tmp_path / "pipe"
+    os.mkfifo(place)
+    with pytest.raises(SettingsError, match="no plain file"):
+        write(place)
+    assert stat.S_ISFIFO(place.stat().st_mode)
+
+
+def _record(place: Path) -> None:
+    with cassette(place, mode="record"):
+        pass
+
+
+@pytest.mark.parametrize("name", ["", "~nobody-has-this-name/x.jsonl", "a\0b.jsonl"])
+def test_a_name_that_is_none_is_refused(name: str):
+    """In our words, before anything is opened."""
+    with pytest.raises(SettingsError):
+        Cache(enable_disk_cache=False).export(name)

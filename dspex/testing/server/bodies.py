@@ -34,6 +34,31 @@ def request_of_body(body: dict[str, Any]) -> Request:
     )
 
 
+def read_body(raw: bytes) -> dict[str, Any]:
+    """Return what a client sent; nothing where it is no JSON object."""
+    try:
+        return msgspec.json.decode(raw, type=dict)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+
+
+def request_in(body: dict[str, Any]) -> Request:
+    """Return what a client asks.
+
+    Raises:
+        ValueError: nothing that can be answered; a provider says so with status 400.
+    """
+    try:
+        request = request_of_body(body)
+    except KeyError as exc:
+        raise ValueError(f"`{exc.args[0]}` is missing") from None
+    except (TypeError, AttributeError) as exc:
+        raise ValueError(f"the request cannot be read: {exc}") from None
+    if not (request.messages or request.inputs):
+        raise ValueError("`messages` is empty")
+    return request
+
+
 def completion(response: Response, model: str) -> bytes:
     """Return an answer as the JSON of a chat completion."""
     form = form_of_response(response)

@@ -6,8 +6,9 @@ Apart from the server, because tests write faults down and the server only plays
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from dspex import _clock
 from dspex.errors import SettingsError
@@ -44,11 +45,37 @@ class Fault:
     garbage: bool = False
     pause: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be, where it is written.
+
+        Raises:
+            SettingsError: a value cannot be.
+        """
+        if isinstance(self.status, bool) or not isinstance(self.status, int) or not 200 <= self.status <= 999:
+            raise SettingsError(
+                f"status={self.status!r} is none that an answer has; give one from 200 to 999."
+            )
+        check_number("latency", self.latency)
+        check_number("pause", self.pause)
+        for name, value in self.headers.items():
+            if not f"{name}{value}".isprintable() or not f"{name}{value}".isascii():
+                raise SettingsError(f"The header {name!r} of a fault holds what no header can carry.")
+
     @property
     def streams(self) -> bool:
         """Whether a streamed answer begins as it should before anything goes wrong."""
         plain = self.status == 200 and self.body is None and not (self.drop or self.hang or self.garbage)
         return plain and (self.cut or self.pause > 0)
+
+
+def check_number(name: str, value: object) -> None:
+    """Refuse what is no number of at least 0.
+
+    Raises:
+        SettingsError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+        raise SettingsError(f"{name}={value!r} cannot be; give a number of seconds of at least 0.")
 
 
 Mix = Sequence[tuple[float, Fault]]
@@ -86,6 +113,14 @@ class Script:
         per_second: float | None = None,
         retry_after: float | None = None,
     ) -> None:
+        given = [*_listed("first", first), *([] if always is None else [always])]
+        pairs = [pair if isinstance(pair, (tuple, list)) else () for pair in _listed("mix", mix)]
+        if any(len(pair) != 2 for pair in pairs) or any(
+            not isinstance(fault, Fault) for fault in [*given, *(pair[1] for pair in pairs)]
+        ):
+            raise SettingsError(
+                "`first` is a list of `Fault(...)`, `always` one, `mix` a list such as [(0.1, Fault(status=503))]."
+            )
         total = sum(share for share, _ in mix)
         if any(share < 0 for share, _ in mix) or total > 1 + 1e-9:
             raise SettingsError(
@@ -130,3 +165,9 @@ class Script:
             self._since, self._count = now, 0.0
         self._count += 1
         return self._count > self.per_second
+
+
+def _listed(name: str, given: object) -> list[Any]:
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise SettingsError(f"`{name}` is a list, not a `{type(given).__name__}`.")
+    return list(given)

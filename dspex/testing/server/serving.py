@@ -13,12 +13,13 @@ from typing import Any
 import msgspec
 
 from dspex import _host
+from dspex.errors import SettingsError
 from dspex.lm.messages import Choice, Message, Request, Response
 from dspex.lm.transport import Transport
 from dspex.testing.scripted import answer as an_answer
 from dspex.testing.server import bodies
-from dspex.testing.server.bodies import Vectors
-from dspex.testing.server.faults import Fault, Mix, Script
+from dspex.testing.server.bodies import Vectors, read_body, request_in
+from dspex.testing.server.faults import Fault, Mix, Script, check_number
 from dspex.testing.server.sockets import Asked, Sockets
 
 Answers = Callable[[Sequence[Message]], str | Choice | Response]
@@ -55,6 +56,12 @@ class Server:
         self.refused = 0
         self.latency = latency
         self.script = script
+        if not (answer is None or callable(answer) or callable(getattr(answer, "send", None))):
+            raise SettingsError(
+                f"`answer` takes a function from messages to a text, or a transport, not a `{type(answer).__name__}`."
+            )
+        check_number("latency", latency)
+        check_number("pause", pause)
         self._answer = answer
         self._pause = pause
         self._vectors = vectors
@@ -84,11 +91,12 @@ class Server:
 
     async def handle(self, asked: Asked) -> None:
         """Answer one HTTP request as the script says."""
-        if asked.path not in PATHS or asked.method != "POST":
-            asked.reply(405 if asked.path in PATHS else 404, b"")
+        path = asked.path.partition("?")[0]
+        if path not in PATHS or asked.method != "POST":
+            asked.reply(405 if path in PATHS else 404, b"")
             return
         self.hits += 1
-        body: dict[str, Any] = msgspec.json.decode(asked.body)
+        body = read_body(asked.body)
         if self._remember:
             self.requests.append(body)
             self.headers.append(asked.headers)
@@ -108,12 +116,20 @@ class Server:
             self.refused += 1
         else:
             await asyncio.sleep(self.latency + (fault.latency if fault is not None else 0.0))
-        if body.get("stream") and (fault is None or fault.streams):
-            await self._stream(asked, bodies.request_of_body(body), fault or Fault(pause=self._pause))
-        elif fault is None or (fault.streams and not fault.cut):
-            asked.reply(200, await self._whole(bodies.request_of_body(body)), JSON)
-        else:
+        streams = bool(body.get("stream")) and (fault is None or fault.streams)
+        if not streams and not (fault is None or (fault.streams and not fault.cut)):
             await _fail(asked, fault)
+            return
+        try:
+            request = request_in(body)
+        except ValueError as exc:
+            wrong = Fault(status=400, message=str(exc), code="invalid_request_error")
+            asked.reply(400, bodies.error(wrong), JSON)
+            return
+        if streams:
+            await self._stream(asked, request, fault or Fault(pause=self._pause))
+        else:
+            asked.reply(200, await self._whole(request), JSON)
 
     async def _whole(self, request: Request) -> bytes:
         if request.inputs:
@@ -184,6 +200,9 @@ def serving(
         pause: seconds after each piece of a streamed answer.
         vectors: from texts to their vectors, for `/v1/embeddings`; None for those of the practice model.
 
+    Raises:
+        SettingsError: a value cannot be.
+
     Example:
         >>> from dspex.lm.lm import LM
         >>> with serving(lambda messages: "blue") as server:
@@ -210,7 +229,7 @@ async def _fail(asked: Asked, fault: Fault) -> None:
     if fault.garbage:
         asked.raw(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
         return
-    body = bodies.error(fault, asked.headers.get("Authorization", ""))
+    body = bodies.error(fault, asked.header("authorization"))
     headers = {"Content-Type": "application/json", **fault.headers}
     if fault.retry_after is not None:
         headers["Retry-After"] = str(fault.retry_after)

@@ -38,8 +38,14 @@ class Asked:
         self.started = False
         self._connection = connection
 
+    def header(self, name: str) -> str:
+        """Return a header however its name was written; "" where there is none."""
+        return next((value for word, value in self.headers.items() if word.lower() == name), "")
+
     def reply(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        """Send a whole answer."""
+        """Send a whole answer; the statuses that have no body go without."""
+        if status in (204, 304):
+            body = b""
         head = _head(status, {"Content-Length": str(len(body)), **(headers or {})})
         self.started = True
         self._connection.send(head + body)
