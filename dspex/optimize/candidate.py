@@ -1,4 +1,4 @@
-"""Candidates: versions of a program, the scores they earned, and which one leads.
+"""Candidates: versions of a program and the scores they earned; who leads is told in `lead.py`.
 
 A candidate's identity is the content of its state: one that equals an earlier candidate is that candidate, and
 costs nothing again. A person's candidates join the same race, scored beside the method's own in a thread of their
@@ -11,12 +11,11 @@ import contextvars
 import json
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from dspex import _host
 from dspex._canon import digest
 from dspex.data.example import Example
-from dspex.errors import DspexError, Interruption, LMError, UsageError
+from dspex.errors import DspexError, Interruption, UsageError
 from dspex.evaluate.cells import Cell, Cells
 from dspex.evaluate.course import Course
 from dspex.evaluate.elsewhere import Executor
@@ -24,27 +23,17 @@ from dspex.evaluate.evaluate import propose
 from dspex.evaluate.measure import Measured, measure, summarize
 from dspex.evaluate.score import Metric
 from dspex.evaluate.stream import Task
-from dspex.events.event import BestChanged, CandidateDropped, Log
+from dspex.events.event import CandidateDropped, Log
 from dspex.modules.module import Module
+from dspex.optimize.dropped import Dropped, Wanted
+from dspex.optimize.lead import Candidate, Lead
+from dspex.runs.picture import CandidateView
 from dspex.runs.plan import Kept
-from dspex.runs.redo import args_of
+from dspex.runs.redo import Before, args_of
 from dspex.scope.flow import Width
 from dspex.scope.scope import current
 
 BASE = "base"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """One version of the program."""
-
-    id: str
-    program: Module
-    digest: str
-
-
-class _Dropped(Exception):  # control flow: a person gave the candidate up while it was being scored
-    pass
 
 
 class Candidates:
@@ -75,16 +64,24 @@ class Candidates:
         self._scores: dict[str, Measured] = {}
         self._dropped: dict[str, str] = {}
         """Those that a person gave up, and why."""
-        self._scoring: set[str] = set()
-        """Those whose scoring began."""
+        self._outdone: dict[str, str] = {}
+        """Those that a person gave up after their score was known, in an earlier life of the run, and why."""
+        self._scoring: dict[str, threading.Event] = {}
+        """Those whose scoring began, each with its end."""
         self._guests: list[threading.Event] = []
         self._lock = threading.RLock()
         # What the run's thread has around it: a person's candidate is scored with the same settings and scope.
         self._around = contextvars.copy_context()
-        self.best: Candidate | None = None
+        self._before = kept.guests if isinstance(kept.guests, Before) else Before()
+        self._lead = Lead(self._before)
         if isinstance(kept.course, Course):
             self._width = kept.course.width(width)
             kept.course.guests = self
+
+    @property
+    def best(self) -> Candidate | None:
+        """The candidate that leads; None before the first has a score."""
+        return self._lead.best
 
     @property
     def scored(self) -> bool:
@@ -103,34 +100,54 @@ class Candidates:
     def score(self, candidate: Candidate) -> Measured:
         """Score a candidate on the whole validation set, once, and see whether it leads.
 
-        One that a person drops meanwhile is scored no further and never leads.
+        One that a person drops meanwhile is scored no further and never leads. The method may come to the very
+        program that a person had join the race: it waits for that score.
         """
-        if candidate.id in self._scores:
+        over = self._begin(candidate.id)
+        if over is None:
             return self._scores[candidate.id]
-        assert self._metric is not None, "callers ask `scored` first"
+        try:
+            return self._score(candidate)
+        finally:
+            over.set()
+
+    def _begin(self, id: str) -> threading.Event | None:
+        """Return what to set once the candidate's scoring is over; None where it has its score, perhaps by now."""
+        while True:
+            with self._lock:
+                if id in self._scores:
+                    return None
+                other = self._scoring.get(id)
+                if other is None or other.is_set():
+                    mine = self._scoring[id] = threading.Event()
+                    return mine
+            _wait(other)
+
+    def _score(self, candidate: Candidate) -> Measured:
         cells: list[Cell | None] = [None] * len(self._valset)
 
         def each(index: int, cell: Cell) -> None:
             cells[index] = cell
             if candidate.id in self._dropped:
-                raise _Dropped
+                raise Dropped
 
         with self._lock:
             known = candidate.id in self._dropped
-            self._scoring.add(candidate.id)
         try:
             if known:
-                raise _Dropped
-            measured = measure(self._task(candidate), self._valset, each=each)
-        except _Dropped:
+                raise Dropped
+            rows = Wanted(self._valset, lambda: candidate.id in self._dropped)
+            measured = measure(self._task(candidate), rows, each=each)
+        except Dropped:
             measured = summarize(cells, 0.0)
             if not known:
                 current().emit(CandidateDropped(candidate=candidate.id, reason=self._dropped[candidate.id]))
         with self._lock:
             self._scores[candidate.id] = measured
-            if candidate.id not in self._dropped and self._leads(measured):
-                self.best = candidate
-                current().emit(BestChanged(candidate=candidate.id, mean=measured.mean))
+            if candidate.id not in self._dropped:
+                self._lead.take(candidate, measured)
+            if candidate.id in self._outdone:
+                self._dropped[candidate.id] = self._outdone.pop(candidate.id)
         return measured
 
     # ------------------------------------------------------------------------------- what a person may do
@@ -146,16 +163,11 @@ class Candidates:
                 "This run scores no candidates: it was started without a metric or a validation set."
             )
         with self._lock:
-            count = sum(candidate.id.startswith("p") for candidate in self._known.values())
-            context = self._around.copy()
-            candidate = context.run(
-                self._take, f"p{count + 1}", program, origin=origin, what=what, baseline=False, by=by
+            # One of an earlier life that could not be taken up again keeps its name: its acts are in the ledger.
+            names = {seen.id for seen in self._before if seen.by} | self._ids()
+            return self._join(
+                f"p{sum(name.startswith('p') for name in names) + 1}", program, what, by, origin
             )
-            if candidate.id not in self._scores:
-                scored = threading.Event()
-                self._guests.append(scored)
-                context.run(_host.spawn, f"candidate-{candidate.id}", lambda: self._guest(candidate, scored))
-        return candidate.id
 
     def drop(self, id: str, reason: str) -> None:
         """Give a candidate up: it is scored no further and never leads.
@@ -184,30 +196,49 @@ class Candidates:
     def winner(self, found: Module) -> Module:
         """Return the result: what the method found, or a person's candidate that leads once all of them have a score."""
         self._settle()
+        with self._lock:
+            self._lead.tell()
         return self.best.program if self.best is not None and self.best.id.startswith("p") else found
 
     def _settle(self) -> None:
         """Wait until every person's candidate has its score; in the run's thread."""
         while self._guests:
-            while not self._guests[0].wait(0.1):
-                current().cancel.check()
+            _wait(self._guests[0])
             self._guests.pop(0)
 
     def _welcome_back(self, base: Candidate) -> None:
         """Take in again what people had join in earlier lives of the run; their scores are in its ledger."""
+        known = {seen.id for seen in self._before if seen.low is not None}
         for act in self._kept.steered:
             if act.verb == "drop":
                 told = args_of(act)
-                self._dropped[told["candidate"]] = told.get("reason", "")
-        for seen in self._kept.guests:
-            program = base.program.deepcopy()
-            try:
-                program.load_state(json.loads(self._kept.state_of(seen.program)))
-            except DspexError as exc:
-                text = f"Candidate {seen.id} by {seen.by} cannot be taken up again: {exc}"
-                current().emit(Log(level="warning", text=text))
-                continue
-            self.submit(program, what=seen.what, by=seen.by, origin=seen.origin)
+                # One that had its score counted until it was dropped: the method walks the same way again.
+                gone = self._outdone if told["candidate"] in known else self._dropped
+                gone[told["candidate"]] = told.get("reason", "")
+        for seen in self._before:
+            if seen.by:
+                self._take_up(seen, base)
+
+    def _take_up(self, seen: CandidateView, base: Candidate) -> None:
+        program = base.program.deepcopy()
+        try:
+            program.load_state(json.loads(self._kept.state_of(seen.program)))
+        except DspexError as exc:
+            text = f"Candidate {seen.id} by {seen.by} cannot be taken up again: {exc}"
+            current().emit(Log(level="warning", text=text))
+            return
+        with self._lock:
+            self._join(seen.id, program, seen.what, seen.by, seen.origin)
+
+    def _join(self, id: str, program: Module, what: str, by: str, origin: str) -> str:
+        """Take a person's candidate in and have it scored in a thread of its own; the lock is held."""
+        context = self._around.copy()
+        candidate = context.run(self._take, id, program, origin=origin, what=what, baseline=False, by=by)
+        if candidate.id not in self._scores:
+            scored = threading.Event()
+            self._guests.append(scored)
+            context.run(_host.spawn, f"candidate-{candidate.id}", lambda: self._guest(candidate, scored))
+        return candidate.id
 
     def _guest(self, candidate: Candidate, scored: threading.Event) -> None:
         try:
@@ -248,21 +279,11 @@ class Candidates:
             executor=self._executor,
         )
 
-    def _leads(self, measured: Measured) -> bool:
-        return self.best is None or rank(measured) > rank(self._scores[self.best.id])
-
     def _ids(self) -> set[str]:
         return {candidate.id for candidate in self._known.values()}
 
 
-def rank(measured: Measured) -> float:
-    """Return what candidates are compared by: the mean, where answers nobody could use count as zero.
-
-    A provider's failure says nothing about a candidate and is left out; an answer that could not be parsed does.
-    """
-    faults = sum(
-        cell is not None and cell.score is None and not isinstance(cell.failure, LMError)
-        for cell in measured.cells
-    )
-    total = measured.n + faults
-    return measured.mean * measured.n / total if total else 0.0
+def _wait(other: threading.Event) -> None:
+    """Wait for another thread of the run, unless the run is asked to end."""
+    while not other.wait(0.1):
+        current().cancel.check()

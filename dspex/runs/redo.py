@@ -11,10 +11,28 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dspex.events.event import RunSteered
+from dspex.runs.picture import CandidateView
 
 if TYPE_CHECKING:
     from dspex.runs.engine import Engine
     from dspex.runs.past import Past
+
+
+class Before(tuple[CandidateView, ...]):  # noqa: SLOT001  # it has one thing to say beside its rows
+    """The candidates of a run's earlier lives, in the order they came, people's among them.
+
+    Attributes:
+        led: the one that led when the last life ended, as everybody was told; "" where none had a score.
+    """
+
+    led: str = ""
+
+    @classmethod
+    def of(cls, past: Past) -> Before:
+        """Return those of a journal."""
+        made = cls(past.state.candidates)
+        made.led = past.state.best
+        return made
 
 
 def redo(engine: Engine, past: Past) -> None:
@@ -34,7 +52,7 @@ def redo(engine: Engine, past: Past) -> None:
             case _:
                 continue
     kept.steered = tuple(act for act in past.steered if act.verb in ("concurrency", "model", "drop"))
-    kept.guests = tuple(seen for seen in past.state.candidates if seen.by)
+    kept.guests = Before.of(past)
 
 
 def args_of(act: RunSteered) -> dict[str, Any]:

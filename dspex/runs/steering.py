@@ -7,7 +7,7 @@ candidates, its model, how many examples at once) it offers as a `Course`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dspex import _canon
@@ -18,6 +18,10 @@ from dspex.scope.budget import read_caps
 
 if TYPE_CHECKING:
     from dspex.runs.engine import Engine
+
+MOMENT = 2.0
+"""Seconds that a run which began just now has to come to a candidate: cells may follow one another faster."""
+_LOOK = 0.01
 
 
 class Steering:
@@ -73,6 +77,7 @@ class Steering:
         """Have a person's candidate join the race; return its id at once."""
         course = self._course("take candidates of yours")
         made, start = program, origin
+        self._program(origin or "base")  # the race is open once its first candidate is there
         if made is None:
             start = origin or self._engine.feed.best() or "base"
             made = self._varied(start, instruction, demos, predictor)
@@ -82,7 +87,7 @@ class Steering:
 
     def pin(self, candidate: str, by: str, *, pinned: bool = True) -> None:
         """Have this candidate be the result whatever the others score, until it is let go."""
-        if self._engine.kept.program(candidate) is None:
+        if self._program(candidate) is None:
             raise UsageError(f"The run has no candidate `{candidate}`.")
         if pinned and candidate not in self._engine.kept.pinned:
             self._engine.kept.pinned.append(candidate)
@@ -97,6 +102,7 @@ class Steering:
         """Give a candidate up: it is scored no further and cannot lead."""
         if candidate in self._engine.kept.pinned:
             raise UsageError(f"Candidate `{candidate}` is pinned; let it go first.")
+        self._program(candidate)
         self._course("drop candidates").drop(candidate, reason or f"dropped by {by}")
         self._tell("drop", by, f"dropped {candidate}", candidate=candidate, reason=reason)
 
@@ -106,10 +112,11 @@ class Steering:
             raise UsageError(
                 "Nothing was said of the example: give a comment, or a label such as `{'team': 'bug'}`."
             )
-        note = {"label": dict(label or {}), "comment": comment}
+        note: dict[str, Any] = {"label": dict(label or {}), "comment": comment}
         self._engine.kept.notes[example] = note
-        self._tell("label", by, f"commented on an example: {comment}" if comment else "labelled an example",
-                   example=example, **note)  # fmt: skip
+        fields = ", ".join(f"{name}={value!r}" for name, value in note["label"].items())
+        words = f"labelled an example {fields}" if fields else "commented on an example"
+        self._tell("label", by, f"{words}: {comment}" if comment else words, example=example, **note)
 
     def branched(self, candidate: str, run: str, by: str) -> None:
         """Tell that another run begins with a candidate of this one."""
@@ -119,7 +126,7 @@ class Steering:
         self, origin: str, instruction: str | None, demos: Sequence[Any] | None, predictor: str
     ) -> Any:
         """Return a copy of a candidate's program with another instruction or other demonstrations."""
-        base = self._engine.kept.program(origin)
+        base = self._program(origin)
         if base is None:
             raise UsageError(
                 f"The run has no candidate `{origin}` yet to start from; wait for its first one."
@@ -143,7 +150,30 @@ class Steering:
             part.demos = list(demos)
         return program
 
+    def _program(self, candidate: str) -> Any:
+        """Return a candidate's program; None where there is none.
+
+        Where the run was resumed just now, it may be in the picture and not walked past again yet.
+        """
+        engine = self._engine
+
+        def there() -> bool:
+            if engine.kept.program(candidate) is not None:
+                return True
+            known = [seen.id for seen in engine.feed.state().candidates]
+            return bool(known) and candidate not in known
+
+        self._wait(there)
+        return engine.kept.program(candidate)
+
+    def _wait(self, there: Callable[[], bool]) -> None:
+        """Give a run that began just now a moment to come to what is asked for."""
+        left = MOMENT
+        while not there() and left > 0 and not self._engine.done.wait(_LOOK):
+            left -= _LOOK
+
     def _course(self, what: str) -> Course:
+        self._wait(lambda: self._engine.kept.course is not None)
         course: Course | None = self._engine.kept.course
         if course is None:
             raise UsageError(f"Run {self._engine.id} cannot {what}: its work offers nothing to change.")
@@ -153,7 +183,8 @@ class Steering:
         plain = {
             name: json.dumps(_canon.to_builtins(value), ensure_ascii=False) for name, value in args.items()
         }
-        self._engine.act(lambda: True, RunSteered(verb=verb, by=by, text=text, args=plain))
+        if self._engine.act(lambda: True, RunSteered(verb=verb, by=by, text=text, args=plain)):
+            self._engine.flush()  # what a person did is on the disk, and in the picture, when the method returns
 
 
 def _cap(kind: str, cap: float | None) -> str:
