@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from dspex.runs.run import Run, on_start
 from dspex_widgets import magics
-from dspex_widgets.show import show, show_once
+from dspex_widgets.show import announced, show_once
 
 _undo: WeakKeyDictionary[Any, Callable[[], None]] = WeakKeyDictionary()
 
@@ -27,7 +27,7 @@ def load(shell: Any) -> None:
     """
     if shell in _undo:
         return
-    steps: list[Callable[[], object]] = [on_start(show, key="display"), lambda: magics.unregister(shell)]
+    steps: list[Callable[[], object]] = [on_start(announced, key="display"), lambda: magics.unregister(shell)]
     magics.register(shell)
     if hasattr(shell, "kernel"):  # in a terminal a run is its one line of text
         steps.append(_shows_runs(shell))

@@ -33,6 +33,8 @@ Bundle = dict[str, object]
 _lock = threading.Lock()
 _shown: dict[str, tuple[Link, RunPanel]] = {}
 _cells: dict[str, str] = {}
+_unread: dict[str, _Display] = {}
+"""Of runs whose rows the cell itself reads where no person is: the cell cannot wait for their end here."""
 
 
 def show(run: Run) -> str | None:
@@ -61,6 +63,20 @@ def show(run: Run) -> str | None:
     else:
         _show_live(run, _Display(shell))
     return None
+
+
+def announced(run: Run) -> None:
+    """Show a run that was started for a person to see; where it is over by now, its end if that is not to be seen."""
+    shell = _shell()
+    place = _unread.pop(run.id, None)
+    if place is not None:
+        place.publish(freeze(run.state))
+    elif not (run.done and run.read_along and run.id in _cells):
+        if shell is not None and run.read_along and not run.done and is_headless():
+            _cells[run.id], _unread[run.id] = _cell(shell), _Display(shell)
+            _unread[run.id].publish(_placeholder(run))
+        else:
+            show(run)
 
 
 def show_once(run: Run) -> None:

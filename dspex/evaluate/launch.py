@@ -35,6 +35,8 @@ class Order:
     name: str | None = None
     planned: int | None = None
     sizes: dict[str, int]
+    asks: bool = True
+    """Whether a model is asked at all; where not, none need be set."""
     caller: Caller | None = None
     """Who was asked to start the run and with what: by it a run of a dead kernel is resumed."""
 
@@ -50,7 +52,7 @@ def launch(order: Order, work: Work) -> _run.Run:
     caps = read_caps(order.budget)  # refuses what allows nothing, before a run exists
     if order.name is not None and not isinstance(order.name, str):
         raise SettingsError(f"`name` takes a text to call the run, not `{order.name!r}`.")
-    models = _models(order.program)
+    models = _models(order.program, asks=order.asks)
     plan = Plan(
         name=order.name or program_name(order.program),
         work=order.work,
@@ -175,8 +177,8 @@ def check_inputs(program: Module, examples: Sequence[Example], what: str) -> Non
             )
 
 
-def _models(program: Module) -> list[BaseLM]:
+def _models(program: Module, *, asks: bool) -> list[BaseLM]:
     own = [predictor.lm for predictor in program.predictors()]
-    if any(lm is None for lm in own) or not own:
+    if (asks or current_settings().lm is not None) and (any(lm is None for lm in own) or not own):
         return [required_lm(), *(lm for lm in own if lm is not None)]
     return [lm for lm in own if lm is not None]

@@ -167,6 +167,8 @@ class Rows:
         except KeyboardInterrupt:
             self.close(by="interrupt")
             raise
+        finally:
+            self._shown()
 
     async def areport(self) -> EvaluationResult:
         """Return what `report` does, for async code."""
@@ -242,6 +244,7 @@ class Rows:
             )
         # Who reads no more must not keep the run waiting for ever. Not from here: who collects garbage may hold a lock.
         weakref.finalize(self, _leave, self.run).atexit = False
+        self.run.read_along = True
         _run.announce(self.run)
 
     def _end(self) -> None:
@@ -251,9 +254,15 @@ class Rows:
             self._result()
             return
         self.run.wait()
+        self._shown()
         state = self.run.state
         if state.status == "failed" or (state.reason and not state.examples):
             self._result()
+
+    def _shown(self) -> None:
+        """Have the end shown by those who could not wait for it when the run began: they wait for us."""
+        if self.run is not None and self.run.done:
+            _run.announce(self.run)
 
     def _result(self) -> EvaluationResult:
         if self.run is None:

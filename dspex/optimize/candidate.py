@@ -20,6 +20,7 @@ from dspex.evaluate.cells import Cell, Cells
 from dspex.evaluate.course import Course
 from dspex.evaluate.elsewhere import Executor
 from dspex.evaluate.evaluate import propose
+from dspex.evaluate.launch import check_inputs, check_program
 from dspex.evaluate.measure import Measured, measure, summarize
 from dspex.evaluate.score import Metric
 from dspex.evaluate.stream import Task
@@ -157,7 +158,9 @@ class Candidates:
 
         Raises:
             UsageError: the run has nothing to score candidates with.
+            ProgramError, DataError: it is no program, or asks for what the examples do not have.
         """
+        check_inputs(check_program(program), self._valset, "valset")
         if not self.scored:
             raise UsageError(
                 "This run scores no candidates: it was started without a metric or a validation set."

@@ -32,6 +32,7 @@ class LabeledFewShot(Teleprompter):
     """
 
     needs_metric = False
+    asks = False
     options = ("sample",)
 
     def __init__(self, k: int = 16, metric: Metric | None = None) -> None:

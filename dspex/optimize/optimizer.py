@@ -47,6 +47,8 @@ class Teleprompter:
 
     metric: Metric | None = None
     needs_metric = True
+    asks = True
+    """Whether it asks a model also where nothing is scored."""
     options: tuple[str, ...] = ()
     """Names `compile` and `start` take beyond the common ones."""
     _given: tuple[tuple[Any, ...], dict[str, Any]]
@@ -157,6 +159,7 @@ class Teleprompter:
             planned=self.planned(asked.student),
             sizes={"train": len(asked.train), **({"val": len(asked.val)} if asked.val else {})},
             caller=Caller(method=self, given=given),
+            asks=self.asks or (asked.metric is not None and bool(asked.val)),
         )
         return launch(order, work)
 

@@ -26,10 +26,13 @@ COLUMNS = (
 
 
 def candidates_frame(state: RunState) -> pd.DataFrame:
-    """Return one row a candidate, best first, those without a score last."""
+    """Return one row a candidate, the one that leads first, those that were dropped or have no score last."""
     import pandas as pd
 
-    rows = sorted(state.candidates, key=lambda c: (c.mean is None, not c.full, -(c.mean or 0.0)))
+    def place(c: CandidateView) -> tuple[bool, bool, bool, bool, float]:
+        return c.id != state.best, c.mean is None, c.state == "dropped", not c.full, -(c.mean or 0.0)
+
+    rows = sorted(state.candidates, key=place)
     return pd.DataFrame([_row(c) for c in rows], columns=list(COLUMNS))
 
 

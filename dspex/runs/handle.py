@@ -19,6 +19,7 @@ from dspex.runs.file import DamagedJournalError, read_events, read_payload, read
 from dspex.runs.other import Other
 from dspex.runs.state import ENDED, RunState, Status
 from dspex.runs.steerable import Steerable
+from dspex.runs.steered import person
 from dspex.runs.words import headline
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Run(Steerable):
         self._feed = feed
         self._engine = engine
         self._other = other
+        self.read_along = False
+        """Whether somebody reads its rows as they come: who waits for its end in the same thread would wait for ever."""
 
     @property
     def name(self) -> str:
@@ -94,7 +97,7 @@ class Run(Steerable):
             by: who pauses.
             now: whether examples in flight are held, too, at their next call of a model.
         """
-        self._steer("pause").pause(by, now=now)
+        self._steer("pause").pause(person(by), now=now)
 
     def resume(self, by: str = "user", **given: Any) -> Run:
         """Go on: after a pause, or where a run ended before it was finished because its kernel died or it was stopped.
@@ -112,6 +115,7 @@ class Run(Steerable):
             ResumeError: what the run needs is gone or has changed (the message says what), another kernel works on
                 it, or it has finished.
         """
+        person(by)
         if self._engine is not None and not self._engine.done.is_set():
             if given:
                 raise UsageError(
@@ -127,11 +131,11 @@ class Run(Steerable):
 
     def stop(self, by: str = "user") -> None:
         """End soon and keep the best: calls in flight, paid for already, are awaited."""
-        self._steer("stop").end("stop", by)
+        self._steer("stop").end("stop", person(by))
 
     def cancel(self, by: str = "user") -> None:
         """End now: calls in flight are cut off. What was found so far stays."""
-        self._steer("cancel").end("cancel", by)
+        self._steer("cancel").end("cancel", person(by))
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the run is over; False where `timeout` seconds passed first.

@@ -68,7 +68,7 @@ def take_up(run: Run, by: str, given: Mapping[str, Any], *, again: bool = False)
 
 
 def announce(run: Run) -> bool:
-    """Tell whoever shows runs that one was started for a person to see; in the caller's thread.
+    """Tell whoever shows runs that one was started for a person to see, or is over; in the caller's thread.
 
     Returns:
         whether there is anybody who shows runs.

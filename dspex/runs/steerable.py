@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from dspex.errors import UsageError
+from dspex.runs.steered import person
 from dspex.runs.steering import Steering
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Steerable:
         """
         given = {"usd": usd, "tokens": tokens, "calls": calls, "seconds": seconds}
         caps = {kind: cap for kind, cap in given.items() if cap is not AS_IT_IS}
-        self._steering("change its budget").budget(caps, by)
+        self._steering("change its budget", by).budget(caps, by)
 
     def concurrency(self, n: int, by: str = "user") -> None:
         """Have `n` examples in flight at once from here on; what is in flight ends on its own.
@@ -59,7 +60,7 @@ class Steerable:
         Raises:
             UsageError: it is below 1, or the run is not live in this kernel.
         """
-        self._steering("change how many examples are in flight").concurrency(n, by)
+        self._steering("change how many examples are in flight", by).concurrency(n, by)
 
     def reset(self, by: str = "user") -> None:
         """Ask providers again at once that are left alone because they failed.
@@ -67,7 +68,7 @@ class Steerable:
         Raises:
             UsageError: the run is not live in this kernel.
         """
-        self._steering("ask its providers again").reset(by)
+        self._steering("ask its providers again", by).reset(by)
 
     def use(self, lm: Any, by: str = "user") -> None:
         """Ask another model from here on; predictors that have a model of their own keep it.
@@ -80,7 +81,7 @@ class Steerable:
             SettingsError: it is no model.
             UsageError: the run is not live in this kernel.
         """
-        self._steering("change its model").use(lm, by)
+        self._steering("change its model", by).use(lm, by)
 
     def evaluate(
         self,
@@ -105,7 +106,7 @@ class Steerable:
         Raises:
             UsageError: nothing is given, there is no such candidate or predictor, or the run has no race to join.
         """
-        return self._steering("take candidates of yours").evaluate(
+        return self._steering("take candidates of yours", by).evaluate(
             by, instruction=instruction, demos=demos, program=program, predictor=predictor, origin=origin
         )
 
@@ -117,7 +118,7 @@ class Steerable:
         Raises:
             UsageError: there is no such candidate, or the run is not live in this kernel.
         """
-        self._steering("pin candidates").pin(candidate, by, pinned=pinned)
+        self._steering("pin candidates", by).pin(candidate, by, pinned=pinned)
 
     def drop(self, candidate: str, reason: str = "", by: str = "user") -> None:
         """Give a candidate up: it is scored no further and cannot lead.
@@ -125,7 +126,7 @@ class Steerable:
         Raises:
             UsageError: there is no such candidate, it leads or is pinned, or the run is not live in this kernel.
         """
-        self._steering("drop candidates").drop(candidate, reason, by)
+        self._steering("drop candidates", by).drop(candidate, reason, by)
 
     def label(
         self, example: Any, label: Mapping[str, Any] | None = None, comment: str = "", by: str = "user"
@@ -141,8 +142,10 @@ class Steerable:
         Raises:
             UsageError: nothing is said, or the run is not live in this kernel.
         """
-        id = example if isinstance(example, str) else example.digest
-        self._steering("take labels").label(id, label, comment, by)
+        id = example if isinstance(example, str) else getattr(example, "digest", None)
+        if not isinstance(id, str):
+            raise UsageError(f"`label` takes an example or its id, not a `{type(example).__name__}`.")
+        self._steering("take labels", by).label(id, label, comment, by)
 
     def retry_failed(self, by: str = "user", **given: Any) -> Run:
         """Try again the examples that failed, in a run that is over; all that succeeded is taken as it is.
@@ -157,6 +160,7 @@ class Steerable:
         """
         from dspex.runs.run import take_up
 
+        person(by)
         run = cast("Run", self)
         if not run.done:
             raise UsageError(
@@ -178,9 +182,11 @@ class Steerable:
         """
         from dspex.runs.branch import branch_off
 
+        person(by)
         return branch_off(cast("Run", self), candidate, by, given)
 
-    def _steering(self, verb: str) -> Steering:
+    def _steering(self, verb: str, by: str) -> Steering:
+        person(by)
         return Steering(self._steer(verb))
 
     def _steer(self, verb: str) -> Engine:

@@ -5,8 +5,24 @@ from __future__ import annotations
 import json
 
 from dspex import _canon
+from dspex.errors import UsageError
 from dspex.events.event import RunSteered, Verb
 from dspex.scope.budget import Caps
+
+
+def person(by: object) -> str:
+    """Return who does something, if that can be told.
+
+    Raises:
+        UsageError: it is no text.
+
+    Example:
+        >>> person("ann")
+        'ann'
+    """
+    if not isinstance(by, str) or not by.strip():
+        raise UsageError(f"`by` says who does it, as text such as `ann`, not {by!r}.")
+    return by
 
 
 def steered(verb: Verb, by: str, text: str, **args: object) -> RunSteered:

@@ -6,14 +6,13 @@ candidates, its model, how many examples at once) it offers as a `Course`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dspex import _canon
-from dspex.errors import UsageError
+from dspex.errors import DataError, UsageError
 from dspex.events.event import RunSteered, Verb
 from dspex.runs.course import Course
+from dspex.runs.steered import capped, steered
 from dspex.scope.budget import read_caps
 
 if TYPE_CHECKING:
@@ -42,8 +41,7 @@ class Steering:
             raise UsageError("No cap was given: name one, such as `run.budget(usd=5)`.")
         read_caps(caps)
         self._engine.take_caps(caps)
-        words = ", ".join(_cap(kind, cap) for kind, cap in caps.items())
-        self._tell("budget", by, f"set the budget to {words}", **caps)
+        self._do(capped(caps, by))
 
     def concurrency(self, n: int, by: str) -> None:
         """Have `n` examples in flight at once from here on."""
@@ -112,11 +110,17 @@ class Steering:
             raise UsageError(
                 "Nothing was said of the example: give a comment, or a label such as `{'team': 'bug'}`."
             )
+        if not isinstance(comment, str) or not isinstance(label or {}, Mapping):
+            raise UsageError("A comment is text, and a label names fields, such as `{'team': 'bug'}`.")
         note: dict[str, Any] = {"label": dict(label or {}), "comment": comment}
-        self._engine.kept.notes[example] = note
         fields = ", ".join(f"{name}={value!r}" for name, value in note["label"].items())
         words = f"labelled an example {fields}" if fields else "commented on an example"
-        self._tell("label", by, f"{words}: {comment}" if comment else words, example=example, **note)
+        try:
+            told = steered("label", by, f"{words}: {comment}" if comment else words, example=example, **note)
+        except DataError as exc:
+            raise UsageError(f"The label cannot be kept: {exc}") from None
+        self._engine.kept.notes[example] = note
+        self._do(told)
 
     def branched(self, candidate: str, run: str, by: str) -> None:
         """Tell that another run begins with a candidate of this one."""
@@ -133,8 +137,10 @@ class Steering:
             )
         if instruction is None and demos is None:
             raise UsageError("Give the candidate an instruction=, demos= or a program= of its own.")
-        if instruction is not None and not instruction.strip():
-            raise UsageError("An instruction of no words says nothing; write one.")
+        if instruction is not None and (not isinstance(instruction, str) or not instruction.strip()):
+            raise UsageError("An instruction is text with words in it; write one.")
+        if demos is not None and (isinstance(demos, (str, Mapping)) or not isinstance(demos, Sequence)):
+            raise UsageError(f"demos= takes a list of examples, not a `{type(demos).__name__}`.")
         program = base.deepcopy()
         paths = dict(program.named_predictors())
         if predictor and predictor not in paths:
@@ -180,14 +186,8 @@ class Steering:
         return course
 
     def _tell(self, verb: Verb, by: str, text: str, **args: object) -> None:
-        plain = {
-            name: json.dumps(_canon.to_builtins(value), ensure_ascii=False) for name, value in args.items()
-        }
-        if self._engine.act(lambda: True, RunSteered(verb=verb, by=by, text=text, args=plain)):
+        self._do(steered(verb, by, text, **args))
+
+    def _do(self, event: RunSteered) -> None:
+        if self._engine.act(lambda: True, event):
             self._engine.flush()  # what a person did is on the disk, and in the picture, when the method returns
-
-
-def _cap(kind: str, cap: float | None) -> str:
-    if cap is None:
-        return f"no cap on {'money' if kind == 'usd' else kind}"
-    return f"${cap:.2f}" if kind == "usd" else f"{cap:,.0f} {kind}"

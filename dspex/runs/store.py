@@ -17,6 +17,7 @@ from dspex.runs.state import RunState, Status
 from dspex.runs.words import score_text
 
 COLUMNS = ("id", "status", "method", "program", "best", "candidates", "cost", "started")
+_CELL = "text-align:left;white-space:nowrap"
 _AGO = re.compile(r"([0-9.]+)\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -58,11 +59,9 @@ class Runs(Sequence[Run]):
 
         if not self._runs:
             return f"<p>{_nothing().format(f'<code>{html.escape(str(home.home()))}</code>')}</p>"
-        head = "".join(f'<th style="text-align:left">{name}</th>' for name in COLUMNS)
+        head = "".join(f'<th style="{_CELL}">{name}</th>' for name in COLUMNS)
         body = "".join(
-            "<tr>"
-            + "".join(f'<td style="text-align:left">{html.escape(text)}</td>' for text in row)
-            + "</tr>"
+            "<tr>" + "".join(f'<td style="{_CELL}">{html.escape(text)}</td>' for text in row) + "</tr>"
             for row in self.rows()
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -38,6 +38,33 @@ def test_executed_notebook_keeps_the_frozen_run_and_no_widget():
     assert "widgets" not in metadata
 
 
+ROWS = """
+import dspex
+dspex.configure(lm=dspex.LM("practice"))
+train, val, test = dspex.datasets.load("tickets")
+rows = dspex.evaluate(dspex.Predict("ticket -> team"), val[:40], dspex.exact("team"), num_threads=2)
+print(sum(1 for row in rows))
+"""
+
+
+def test_executed_notebook_reads_rows_to_their_end():
+    """The cell that reads the rows is the one that would wait for them: it does not, and keeps the frozen run."""
+    report = "\nrows = dspex.evaluate(dspex.Predict('ticket -> team'), val[:40], dspex.exact('team'))\nrows.report().n"
+    _, shown, told, _ = execute(SETUP, ROWS, report)
+    bundles = [output for output in shown if output["output_type"] == "display_data"]
+    assert [b["data"][MIME]["status"] for b in bundles] == ["finished"]
+    assert "40\n" in [output.get("text") for output in shown]
+    assert [output["data"][MIME]["status"] for output in told if output["output_type"] == "display_data"] == [
+        "finished"
+    ]
+
+
+def test_rows_read_by_a_person_show_the_run_once(notebook: Notebook):
+    """The widget, and in its place the frozen run."""
+    heard = notebook.run(ROWS)
+    assert len([m for m in heard if m["msg_type"] == "display_data"]) == 1
+
+
 def test_person_sees_the_widget_then_the_frozen_run(notebook: Notebook):
     """The cell returns at once with the widget; at the end its output is replaced once, without the widget."""
     heard = notebook.run("run = begin()\nannounce(run)\nrun")

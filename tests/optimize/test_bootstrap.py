@@ -223,3 +223,14 @@ def test_wrong_input_is_one_line_before_anything_is_spent(change, error, text) -
         dspex.BootstrapFewShotWithRandomSearch(metric=metric).start(student, **given)
     assert str(caught.value).startswith(text)
     assert not transport.requests
+
+
+def test_labels_alone_need_no_model() -> None:
+    """Nothing is asked where nothing is scored; where something is, the missing model is told at once."""
+    with dspex.context(lm=None):
+        program = dspex.LabeledFewShot(k=2).compile(dspex.Predict(Sort), trainset=rows())
+        assert len(program.demos) == 2
+        with pytest.raises(SettingsError, match="No language model is set"):
+            dspex.LabeledFewShot(k=2, metric=KIND).compile(
+                dspex.Predict(Sort), trainset=rows(), valset=rows()
+            )

@@ -185,7 +185,7 @@ def test_what_cannot_be_steered_says_why(desk: Desk) -> None:
     until(lambda: run.state.candidates)
     for act, words in (
         (lambda: run.evaluate(), "Give the candidate an instruction="),
-        (lambda: run.evaluate(instruction="  "), "An instruction of no words"),
+        (lambda: run.evaluate(instruction="  "), "An instruction is text with words"),
         (lambda: run.evaluate(instruction="x", predictor="nobody"), "no predictor `nobody`"),
         (lambda: run.evaluate(instruction="x", origin="c99"), "no candidate `c99`"),
         (lambda: run.drop("c99"), "no candidate `c99`"),

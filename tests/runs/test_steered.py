@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 import dspex
-from dspex.errors import JournalError, SettingsError
+from dspex.errors import DataError, JournalError, ProgramError, SettingsError, UsageError
 from dspex.events.event import RunSteered
 from dspex.lm.messages import Request
 from dspex.runs import home, live
+from dspex.runs.frame import candidates_frame
+from dspex.runs.state import CandidateView, RunState
 from tests.programs import Answering, Sort, learner, rows
 from tests.runs.test_replay import kind_is_right, of
 from tests.runs.works import LIMIT
@@ -73,3 +75,42 @@ def test_the_folder_of_a_run_that_was_deleted_is_not_made_again(own_home: Path) 
     with pytest.raises(JournalError, match=r"Run r7 is gone: its folder `.*r7` was deleted."):
         home.own(own_home / "r7")
     assert not own_home.exists()
+
+
+def test_who_does_something_and_with_what_is_checked_before_it_is_done() -> None:
+    """A word that is none reaches neither the run nor its journal, which can be read."""
+    lm = dspex.LM("test/model", transport=Answering(learner), **KEYS)  # type: ignore[arg-type]
+    with dspex.context(lm=lm):
+        search = dspex.BootstrapFewShotWithRandomSearch(metric=kind_is_right, num_candidate_programs=2)
+        run = search.start(dspex.Predict(Sort), trainset=rows(), valset=rows())
+        run.pause()
+    other = dspex.Predict("picture -> kind")
+    for act, error, text in (
+        (lambda: run.pause(by=None), UsageError, "`by` says who does it, as text such as `ann`, not None."),
+        (lambda: run.budget(calls=50, by=5), UsageError, "`by` says who does it"),
+        (lambda: run.evaluate(program=5), ProgramError, "`program` takes a dspex program"),
+        (lambda: run.evaluate(program=other), DataError, r"`valset\[0\]` lacks the input `picture`"),
+        (lambda: run.evaluate(instruction=5), UsageError, "An instruction is text"),
+        (lambda: run.evaluate(demos="some"), UsageError, "demos= takes a list of examples, not a `str`."),
+        (lambda: run.label(rows()[0], {"kind": object()}), UsageError, "The label cannot be kept"),
+        (
+            lambda: run.label(5, {"kind": "tool"}),
+            UsageError,
+            "`label` takes an example or its id, not a `int`.",
+        ),
+    ):
+        with pytest.raises(error, match=text):
+            act()
+    run.resume()
+    assert run.wait(LIMIT)
+    assert (run.status, of(run, RunSteered)) == ("finished", [])
+
+
+def test_the_candidate_that_leads_stands_first() -> None:
+    """One that was cut short may have a better mean on the few examples it was scored on."""
+    state = RunState(best="c01", candidates=[
+        CandidateView(id="c02", mean=0.9, n=3, state="dropped"),
+        CandidateView(id="c01", mean=0.5, n=8, full=True, state="scored"),
+        CandidateView(id="c03"),
+    ])  # fmt: skip
+    assert list(candidates_frame(state).id) == ["c01", "c02", "c03"]
