@@ -1,6 +1,6 @@
 """From a button to the run: each word the browser may say becomes one method call and nothing else.
 
-Messages may arrive on any thread, also while a cell runs, so nothing here waits or draws.
+Messages may arrive on any thread, also while a cell runs, so nothing here draws, or waits for more than the disk.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class Kept:
         self.steered: Sequence[RunSteered] = ()
         """What people did in earlier lives."""
         self.guests: Sequence[CandidateView] = ()
-        """People's candidates of earlier lives."""
+        """All candidates of earlier lives, people's among them, and which of them led."""
 
     def keep(self, candidate: str, program: Any, ref: str, state: bytes) -> None:
         """Hold a candidate's program, and its state on disk under `ref`."""
