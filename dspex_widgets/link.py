@@ -14,10 +14,12 @@ from typing import Protocol
 from dspex.events.event import AnyEvent, RunEnd
 from dspex.runs.run import Run
 from dspex.runs.state import RunState
-from dspex_widgets.protocol import Delta, Message, Snapshot, decode_state, encode
+from dspex_widgets.protocol import Delta, Message, Snapshot, decode_state, encode, text_of, values_of
 
 MOST_EVENTS = 500
 """A longer batch goes as one snapshot."""
+SHORT = 10_000
+"""Bytes up to which a batch goes as it is; a longer one that is also longer than the state goes as a snapshot."""
 REFRESH = 2.0
 """Seconds between two refreshes of the trait that page reloads start from; more where the state is large."""
 LARGE = 100_000
@@ -41,6 +43,42 @@ class Panel(Protocol):
         ...
 
 
+class Backlog:
+    """Events on their way to a panel, never more than one batch: of more, only the result will be sent."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._events: list[AnyEvent] = []
+        self._long = False
+        self.last = 0
+        """The number of the newest event that came."""
+        self.ended = False
+        """Whether the run's end was among them."""
+
+    def put(self, events: Sequence[AnyEvent]) -> None:
+        """Take a batch of the journal's; nothing of it is kept where all would be too many."""
+        with self._lock:
+            self.last = events[-1].seq if events else self.last
+            self.ended = self.ended or any(isinstance(event, RunEnd) for event in events)
+            self._long = self._long or len(self._events) + len(events) > MOST_EVENTS
+            if self._long:
+                self._events = []
+            else:
+                self._events.extend(events)
+
+    def take(self) -> tuple[Sequence[AnyEvent], bool]:
+        """Return what waits, and whether there was more than one batch may hold: then nothing is left of it."""
+        with self._lock:
+            events, long = self._events, self._long
+            self._events, self._long = [], False
+            return events, long
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to take."""
+        return not self._events and not self._long
+
+
 class Link:
     """Follows a run for one panel.
 
@@ -55,21 +93,22 @@ class Link:
         """Set once the displays were given their frozen form, or the panel failed."""
         self.closed = False
         self._wake = wake
-        self._batches: deque[Sequence[AnyEvent]] = deque()
+        self._backlog = Backlog()
         self._answers: deque[Message] = deque()
         self._freezes: list[Act] = []
         self._panel: Panel | None = None
-        self._asked = self._over = False
+        self._asked = False
         self._watched = True
         snapshot, self._leave_run = run.follow(self._take)
         self.snapshot = snapshot.decode()
+        self._size = len(snapshot)
         self._sent = self._kept = decode_state(snapshot).seq
         self._kept_at = self._news_at = float("-inf")
 
     # ------------------------------------------------------------ notes, from any thread
 
     def _take(self, events: Sequence[AnyEvent]) -> None:
-        self._batches.append(events)
+        self._backlog.put(events)
         self._wake()
 
     def post(self, message: Message) -> None:
@@ -119,20 +158,23 @@ class Link:
     def drop(self) -> None:
         """Let go of the run and the panel."""
         self._leave_run()
-        self._batches.clear()
+        self._backlog.take()
         self.closed = True
         self.settled.set()
 
     def _news(self, panel: Panel, now: float) -> Act | None:
         if now < self._news_at:
             return None
-        events = [e for _ in range(len(self._batches)) for e in self._batches.popleft() if e.seq > self._sent]
-        self._over = self._over or any(isinstance(e, RunEnd) for e in events)
+        waiting, long = self._backlog.take()
+        long = long and self._backlog.last > self._sent  # a snapshot may have brought them meanwhile
+        events = [event for event in waiting if event.seq > self._sent]
         gap = bool(events) and events[0].seq != self._sent + 1
-        if self._asked or (self._watched and (gap or len(events) > MOST_EVENTS)):
+        if self._asked or (self._watched and (gap or long)):
             self._asked = False
             self._news_at = now + PERIOD
             return lambda: self._send_state(panel)
+        if long:
+            self._sent = max(self._sent, self._backlog.last)  # nobody looks; the trait is kept up to date
         if not events:
             return None
         self._news_at = now + PERIOD
@@ -140,27 +182,36 @@ class Link:
         if not self._watched:
             return None
         delta = Delta(from_=first, to=self._sent, ev=events)
-        return lambda: panel.send(encode(delta))
+        return lambda: self._send_events(panel, delta)
+
+    def _send_events(self, panel: Panel, delta: Delta) -> None:
+        text = text_of(delta)
+        if len(text) > max(SHORT, self._size):
+            self._send_state(panel)
+        else:
+            panel.send(values_of(text))
 
     def _send_state(self, panel: Panel) -> None:
         state: RunState = self.run.state
         self._sent = max(self._sent, state.seq)
-        panel.send(encode(Snapshot(seq=state.seq, state=state)))
+        text = text_of(Snapshot(seq=state.seq, state=state))
+        self._size = len(text)
+        panel.send(values_of(text))
 
     def _trait(self, panel: Panel, now: float) -> Act | None:
-        over = self._over or self.run.done
+        over = self._backlog.ended or self.run.done
         if self._kept >= self._sent or (not over and now < self._kept_at):
             return None
         return lambda: self._keep(panel, now)
 
     def _keep(self, panel: Panel, now: float) -> None:
         text = self.run.snapshot().decode()
-        self._kept = self._sent
+        self._kept, self._size = self._sent, len(text)
         self._kept_at = now + REFRESH * max(1.0, len(text) / LARGE)
         panel.snapshot = text
 
     def _end(self, panel: Panel) -> Act | None:
-        if not (self._over or self.run.done) or self._batches:
+        if not (self._backlog.ended or self.run.done) or not self._backlog.empty:
             return None
         if self._freezes:
             return self._freezes.pop(0)

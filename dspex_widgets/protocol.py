@@ -96,8 +96,18 @@ def encode(message: Message) -> dict[str, object]:
         >>> encode(ReportReady(path="dspex-r3.html"))
         {'t': 'r', 'path': 'dspex-r3.html'}
     """
-    plain: dict[str, object] = msgspec.json.decode(msgspec.json.encode(message))
-    return plain
+    return values_of(text_of(message))
+
+
+def text_of(message: Message) -> bytes:
+    """Return the message as JSON text, for whoever has to know how long it is."""
+    return msgspec.json.encode(message)
+
+
+def values_of(text: bytes) -> dict[str, object]:
+    """Return the values of a message's JSON text, as `encode` does."""
+    values: dict[str, object] = msgspec.json.decode(text)
+    return values
 
 
 def decode(plain: object) -> Message:

@@ -1,13 +1,14 @@
-"""Anybody may listen: a bounded queue for each listener, one thread that serves them all.
+"""Anybody may listen: a bounded queue and a thread for each listener.
 
 A slow listener loses the oldest events and is told how many; a failing one is unhooked and the bus says so.
-Neither can hold up the work.
+Neither can hold up the work or another listener: with one thread for all, whoever waits would make the rest lose.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from types import CodeType, TracebackType
@@ -38,16 +39,21 @@ class Subscription:
         self._queue: deque[AnyEvent] = deque()
         self._told = 0
         self._serving = threading.Lock()
+        self._wake = threading.Event()
+        self._round = threading.Condition()
+        self._asked = self._answered = 0
+        self._closed = self._over = False
+        self._ident = 0
 
     def take(self, event: AnyEvent) -> None:
-        """Queue the event for the listeners' thread."""
+        """Queue the event for the listener's thread."""
         if not isinstance(event, self._kinds):
             return
         if len(self._queue) >= QUEUE and not self._lossless:
-            self._queue.popleft()
-            self.dropped += 1
+            self._drop_oldest()
         self._queue.append(event)
-        _service.wake.set()
+        if not self._wake.is_set():  # setting it again would cost as much as the first time
+            self._wake.set()
 
     def wants(self, kind: type[Event]) -> bool:
         """Tell whether the pattern matches this kind."""
@@ -61,8 +67,30 @@ class Subscription:
     def wait_for_room(self) -> None:
         """Return at once."""
 
+    def start(self) -> None:
+        """Begin to hand over, on a thread of its own, until it is closed."""
+        _host.spawn("listeners", self._run)
+
+    def ask(self) -> int:
+        """Ask for a round; return the ticket that its end answers."""
+        with self._round:
+            self._asked += 1
+            ticket = self._asked
+        self._wake.set()
+        return ticket
+
+    def wait(self, ticket: int, timeout: float) -> bool:
+        """Wait until the round that was asked for has ended; False if that took too long."""
+        with self._round:
+            return self._round.wait_for(lambda: self._over or self._answered >= ticket, timeout)
+
+    @property
+    def is_me(self) -> bool:
+        """Whether this is the listener's own thread."""
+        return self._ident == threading.get_ident()
+
     def serve(self) -> None:
-        """Hand over what is queued now; later events wait for the next round, so that all listeners get a turn."""
+        """Hand over what is queued now; later events wait for the next round, so that whoever drains is answered."""
         with self._serving:
             for _ in range(len(self._queue)):
                 if not self._queue:
@@ -87,12 +115,36 @@ class Subscription:
         """Stop listening; closing twice is harmless."""
         bus.detach(self)
         _service.remove(self)
+        self._closed = True
+        self._wake.set()
 
     def finish(self) -> None:
         """Stop listening and hand over, in this thread, what is still queued."""
         self.close()
         while self._queue:
             self.serve()
+
+    def _drop_oldest(self) -> None:
+        try:
+            self._queue.popleft()
+        except IndexError:
+            return  # its thread has emptied the queue meanwhile
+        self.dropped += 1
+
+    def _run(self) -> None:
+        self._ident = threading.get_ident()
+        while not self._closed:
+            self._wake.wait()
+            self._wake.clear()
+            ticket = self._asked  # a round that begins after a question answers it
+            if not self._closed:
+                self.serve()
+            with self._round:
+                self._answered = ticket
+                self._round.notify_all()
+        with self._round:
+            self._over = True
+            self._round.notify_all()
 
     def __enter__(self) -> Self:
         return self
@@ -108,26 +160,19 @@ class Subscription:
 
 
 class _Service:
-    """The one thread behind all listeners, started with the first."""
+    """Who listens now, by what tells two listeners apart."""
 
     def __init__(self) -> None:
-        self.wake = threading.Event()
-        self._round = threading.Condition()
-        self._asked = self._answered = 0
         self._lock = threading.Lock()
         self._open: dict[str, Subscription] = {}
-        self._running = False
-        self._ident = 0
 
     def add(self, key: str, subscription: Subscription) -> None:
         with self._lock:
             before = self._open.pop(key, None)
             self._open[key] = subscription
-            if not self._running:
-                self._running = True
-                _host.spawn("listeners", self._run)
         if before is not None:
-            bus.detach(before)
+            before.close()
+        subscription.start()
         bus.attach(subscription)
 
     def remove(self, subscription: Subscription) -> None:
@@ -135,31 +180,17 @@ class _Service:
             self._open = {k: s for k, s in self._open.items() if s is not subscription}
 
     def drain(self, timeout: float) -> bool:
-        if not self._running or self._ident == threading.get_ident():
-            return not self._running  # nobody ever listened, or a listener waits for itself
-        with self._round:
-            self._asked += 1
-            ticket = self._asked
-            self.wake.set()
-            return self._round.wait_for(lambda: self._answered >= ticket, timeout)
+        with self._lock:
+            listening = list(self._open.values())
+        if any(subscription.is_me for subscription in listening):
+            return False  # a listener waits for itself
+        deadline = time.monotonic() + timeout
+        tickets = [(subscription, subscription.ask()) for subscription in listening]
+        return all(s.wait(ticket, max(0.0, deadline - time.monotonic())) for s, ticket in tickets)
 
     def forget(self) -> None:
         """Drop all after a fork: who listened lives in the parent."""
         self.__init__()  # type: ignore[misc]  # the same object must start afresh, subscriptions name it
-
-    def _run(self) -> None:
-        self._ident = threading.get_ident()
-        while True:
-            self.wake.wait()
-            self.wake.clear()
-            ticket = self._asked  # a round that begins after a question answers it
-            with self._lock:
-                subscriptions = list(self._open.values())
-            for subscription in subscriptions:
-                subscription.serve()
-            with self._round:
-                self._answered = ticket
-                self._round.notify_all()
 
 
 _service = _Service()

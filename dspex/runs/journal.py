@@ -27,6 +27,8 @@ ROOM = 20_000
 """Events that may wait for the disk before emitters are held."""
 GATHER = 0.03
 """Seconds the writer gathers events before it commits, unless somebody waits for them: fewer syncs, unnoticed."""
+MOST = 4_000
+"""Events in a commit: people see none of them before all are on disk."""
 CHUNK = 64
 """Events in a row of the file at most: what a damaged page takes with it."""
 PATIENCE = 10.0
@@ -132,7 +134,7 @@ class Journal:
     def write(self) -> None:
         """Commit what is queued and hand it on; on the writer's thread."""
         # Events first: a payload kept before one of them is then among those taken after.
-        taken = [self._queue.popleft() for _ in range(len(self._queue))]
+        taken = [self._queue.popleft() for _ in range(min(len(self._queue), MOST))]
         payloads = [self._payloads.popleft() for _ in range(len(self._payloads))]
         batch, chunks = _chunks(taken)
         if (batch or payloads) and not self._failed:
@@ -153,6 +155,8 @@ class Journal:
                 self._done += len(batch)
                 self._stored += len(payloads)
                 self._written.notify_all()
+        if len(taken) == MOST and self._queue:
+            _writer.hurry()
 
     def release(self) -> None:
         """Close the file; on the writer's thread."""

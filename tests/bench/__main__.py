@@ -22,6 +22,7 @@ import dspex
 from dspex.events.event import AnyEvent, ExampleScored
 from dspex.runs.journal import Journal
 from dspex.runs.state import fold
+from tests.bench import flood
 
 BUNDLE = Path(__file__).resolve().parents[2] / "dspex_widgets" / "static" / "widget.js"
 EVENTS = 20_000
@@ -213,6 +214,13 @@ def telling() -> None:
     tell("both, of an evaluation at 2,000 examples/s", f"{found['share']:.1%}")
 
 
+def flooded() -> None:
+    """Tell how far a widget is behind while events pour in."""
+    found = flood.measure()
+    for name, value in found.items():
+        tell(f"flood: {name.replace('_', ' ')}", f"{value:,.2f}" if value < 100 else f"{value:,.0f}")
+
+
 def front() -> None:
     if BUNDLE.is_file():
         tell("front end, gzipped", f"{len(gzip.compress(BUNDLE.read_bytes(), 9)) / 1024:.1f} KB")
@@ -221,5 +229,5 @@ def front() -> None:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as home:
         os.environ |= {"DSPEX_HOME": home, "DSPEX_CACHE_DIR": home}
-        for part in (imports, floors, calls, evaluations, programs, telling, front):
+        for part in (imports, floors, calls, evaluations, programs, telling, flooded, front):
             part()
