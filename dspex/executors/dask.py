@@ -9,19 +9,22 @@ worker that is lost has its cells done again and each counts once. What holds an
 - A provider's limits: numbers in `dspex.Pool` are cut into equal shares by the workers there are when the evaluation
   begins. A limit that is found by trying is found by each worker on its own. Workers do not see each other's breakers.
 - Kept answers: workers on one machine share its cache; others have their own, so an answer may be paid once on each.
-- Calls in the middle of a cell are not in the ledger: a resumed run takes finished cells from it, and makes the others
-  anew.
+- Calls in the middle of a cell are in the ledger once their answer is here: a resumed run takes them from it, on the
+  cluster or without one. Where a run began without a cluster and goes on with one, the cells that were cut off in the
+  middle are made anew. What a lost worker was answered is asked once more, since Dask sends its cells on by itself.
+- What models answer passes through the scheduler, as results do; it keeps the last 1000 batches of events in memory.
 """
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import itertools
 import os
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from dspex import _host
 from dspex.data.example import Example
@@ -29,6 +32,7 @@ from dspex.errors import DspexError, SettingsError
 from dspex.evaluate.cells import Cell
 from dspex.evaluate.elsewhere import Errand
 from dspex.events.event import Log, RunPaused, RunResumed
+from dspex.executors.calls import Calls
 from dspex.executors.desk import Desk
 from dspex.executors.lease import MORE, Lease, Leases
 from dspex.executors.parcel import Slip, pack
@@ -37,7 +41,6 @@ from dspex.executors.worker import hold, run_cell, steer
 from dspex.scope.scope import Scope, current
 from dspex.settings import Settings, current_settings
 
-T = TypeVar("T")
 LOOK = 0.2
 """Seconds after which a pause or a cancel has been heard at the latest."""
 GRACE = 1.0
@@ -140,20 +143,22 @@ class Session:
             Interruption, UsageError, LMAuthError, LMQuotaError, LMUnavailableError: going on cannot help.
         """
         scope, times = current(), 1.0
+        calls = Calls(scope.ledger)
         while True:
             number = next(self._numbers)
             lease = await self._leases.take(times)
             slip = Slip(
                 cell=number, place=place, example=example, repeat=repeat, span=scope.span, parent=scope.parent,
-                caps=lease.caps,
+                caps=lease.caps, path=calls.path, known=calls.known,
             )  # fmt: skip
-            outcome = await self._done(slip, lease, scope)
+            outcome = await self._done(slip, lease, scope, calls)
             if isinstance(outcome, DspexError):
                 cost = scope.tally.cost
                 return Cell(
                     example=example.digest, error=str(outcome), failure=outcome, repeat=repeat, cost=cost
                 )
             if outcome.cell is not None:
+                scope.tally.take(outcome.known_calls, outcome.known_cost)
                 return unpack_cell(outcome, scope.tally.cost)
             assert outcome.failure is not None, "a go ends with a cell or with an error"
             if outcome.over and not self._leases.all_of_it(lease.caps):
@@ -188,9 +193,9 @@ class Session:
 
     # ------------------------------------------------------------------------------------------- private
 
-    async def _done(self, slip: Slip, lease: Lease, scope: Scope) -> Reply | DspexError:
+    async def _done(self, slip: Slip, lease: Lease, scope: Scope, calls: Calls) -> Reply | DspexError:
         """Return what became of one go, with what it took booked, whatever that is."""
-        self.desk.expect(slip.cell)
+        self.desk.expect(slip.cell, calls)
         reply: Reply | None = None
         try:
             sent = await self._asked(slip)
@@ -206,9 +211,9 @@ class Session:
             lease.settle(took)
             if reply is not None and not reply.over:
                 self._leases.seen(used)
-            calls = int(lost.get("calls", 0)) + (0 if reply is None else reply.calls)
+            count = int(lost.get("calls", 0)) + (0 if reply is None else reply.calls)
             cost = lost.get("usd", 0.0) + (0.0 if reply is None else reply.cost)
-            for nth in range(calls):
+            for nth in range(count):
                 scope.tally.add(0.0 if nth else cost)
 
     async def _asked(self, slip: Slip) -> Reply | DspexError:
@@ -224,13 +229,14 @@ class Session:
         key = f"dspex-cell-{self.id}-{slip.cell}-{os.urandom(2).hex()}"
         future = self._client.submit(run_cell, self._parcel(), slip, key=key, pure=False)
         try:
-            reply: Reply = await self._on_client(self._client.gather(future, asynchronous=True))
+            reply: Reply = await self._gathered(future)
             return reply
         except asyncio.CancelledError:
             self._drop(future)
             raise
         except Exception as exc:  # Dask's own errors, and those of what it could not unpack over there
-            if future.cancelled() or self._client.status in ("closed", "closing"):
+            gone = future.cancelled() or isinstance(exc, concurrent.futures.CancelledError)
+            if gone or self._client.status in ("closed", "closing"):
                 self.scope.cancel.check()
                 raise SettingsError(
                     "The Dask cluster gave the work up: its client was closed, or the scheduler was lost. "
@@ -241,6 +247,26 @@ class Session:
             return DspexError(f"{type(exc).__name__}: {exc}"[:500])
         finally:
             future.release()
+
+    async def _gathered(self, future: Any) -> Any:
+        """Return what a task gave. Who is cut off here leaves Dask's own waiting alone.
+
+        Dask fetches the results of many tasks by one request, and cutting one of those who wait for it would fail all
+        others, those of later evaluations too.
+        """
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+
+        def tell(_: object) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_host.release, done)
+
+        gathered = asyncio.run_coroutine_threadsafe(
+            self._client.gather(future, asynchronous=True), self._client.loop.asyncio_loop
+        )
+        gathered.add_done_callback(tell)
+        await done
+        return gathered.result()
 
     def _parcel(self) -> Any:
         """Return the parcel on the cluster, made once for the settings there are."""
@@ -294,11 +320,6 @@ class Session:
         loop = self._client.loop.asyncio_loop
         if not loop.is_closed():
             asyncio.run_coroutine_threadsafe(_quietly(self._client.cancel([future], asynchronous=True)), loop)
-
-    async def _on_client(self, coro: Coroutine[Any, Any, T]) -> T:
-        return await asyncio.wrap_future(
-            asyncio.run_coroutine_threadsafe(coro, self._client.loop.asyncio_loop)
-        )
 
 
 def topic_of(client: Any) -> str:

@@ -1,14 +1,14 @@
 """Where events of workers arrive: put in order, told to the run, and counted by the go they belong to.
 
 Dask hands batches on without promising anything: one may come twice or never. Each is taken once, and what a worker
-that died had spent is known as far as it got out.
+that died had spent is known as far as it got out. What calls gave is kept in the ledger with the events that tell.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from dspex.events.event import (
     RunPaused,
     RunResumed,
 )
-from dspex.executors.worker import MARK
+from dspex.executors.calls import Act, Calls, keep
 from dspex.scope.scope import Scope
 
 PATIENCE = 2.0
@@ -59,6 +59,7 @@ class Desk:
         self._held = held
         self._seen: dict[str, int] = {}
         self._goes: dict[int, dict[str, Spent]] = {}
+        self._calls: dict[int, Calls] = {}
         self._news = asyncio.Event()
         self._decode = msgspec.json.Decoder(AnyEvent).decode
 
@@ -68,13 +69,19 @@ class Desk:
         if number <= self._seen.get(mark, 0):
             return
         self._seen[mark] = number
-        for body in message["events"]:
-            self._tell(self._decode(body), message["worker"], message["name"])
+        for body, go, sought, act in message["events"]:
+            event = self._decode(body)
+            if isinstance(event, (LMStart, LMEnd)) and go:
+                self._tell_call(event, go, sought, act)
+            else:
+                self._tell(event, message["worker"], message["name"])
         self._news.set()
 
-    def expect(self, cell: int) -> None:
-        """Count what the goes at this cell take."""
+    def expect(self, cell: int, calls: Calls | None = None) -> None:
+        """Count what the goes at this cell take, and keep what their calls gave."""
         self._goes[cell] = {}
+        if calls is not None:
+            self._calls[cell] = calls
 
     async def arrived(self, mark: str, number: int) -> None:
         """Wait until a worker's batches up to this one are here, or are lost."""
@@ -90,6 +97,7 @@ class Desk:
     def settle(self, cell: int, *, but: str = "") -> dict[str, float]:
         """Return what all goes at a cell but one took, as far as that is known, and close the calls they left open."""
         used: dict[str, float] = {}
+        self._calls.pop(cell, None)
         for go, spent in self._goes.pop(cell, {}).items():
             if go != but:
                 _add(used, spent.used)
@@ -105,19 +113,23 @@ class Desk:
         if isinstance(event, (LimitChanged, BreakerChanged)):
             # Each worker has a limit and a breaker of its own.
             force_setattr(event, "endpoint", f"{event.endpoint} on {name}".strip())
-        span, tag = _parted(event.span)
-        parent, outer = _parted(event.parent)
-        place = replace(self._scope, span=span, parent=parent)
-        if isinstance(event, (LMStart, LMEnd)) and (tag or outer):
-            cell, _, go = (tag or outer).partition(".")
-            goes = self._goes.get(int(cell))
-            if goes is not None:
-                _count(goes.setdefault(go, Spent()), event)
-            elif isinstance(event, LMStart) or not event.cost:
-                return  # of a go that was given up: its calls are closed
-            else:
-                # It was paid for, so it is told whole.
-                place.emit(LMStart(model=event.model, role=event.role))
+        replace(self._scope, span=event.span, parent=event.parent).emit(event)
+
+    def _tell_call(self, event: LMStart | LMEnd, tag: str, sought: Sequence[bytes], act: Act | None) -> None:
+        place = replace(self._scope, span=event.span, parent=event.parent)
+        cell, _, go = tag.partition(".")
+        goes = self._goes.get(int(cell))
+        if goes is not None:
+            _count(goes.setdefault(go, Spent()), event)
+        elif isinstance(event, LMStart) or not event.cost:
+            return  # of a go that was given up: its calls are closed
+        else:
+            # It was paid for, so it is told whole.
+            place.emit(LMStart(model=event.model, role=event.role))
+        if (calls := self._calls.get(int(cell))) is not None:
+            calls.note(event, sought, act)
+        elif act is not None and place.ledger is not None:
+            keep(place.ledger, act, event)
         place.emit(event)
 
     def _note_hold(self, event: RunPaused | RunResumed, worker: str) -> None:
@@ -129,12 +141,6 @@ class Desk:
         if not holds:
             del self.holds[worker]
         self._held()
-
-
-def _parted(span: str) -> tuple[str, str]:
-    """Return a span as the run knows it, and the go it belongs to; "" where it is none's own."""
-    name, _, tag = span.partition(MARK)
-    return name, tag
 
 
 def _count(spent: Spent, event: LMStart | LMEnd) -> None:

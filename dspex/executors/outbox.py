@@ -1,7 +1,7 @@
 """A worker's events on their way to the driver: gathered for a moment, sent as one of Dask's own, numbered.
 
 Dask keeps and hands on single messages, which is dear for events by the hundred. The numbers let the driver see what
-it has and what it lacks.
+it has and what it lacks. With an event goes what the ledger is to keep with it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from dspex.events.event import (
     RunPaused,
     RunResumed,
 )
+from dspex.executors.calls import Act, Satchel
+from dspex.scope.scope import current
 
 CARRIED = (LMStart, LMEnd, LMRetry, LimitChanged, BreakerChanged, Log, RunPaused, RunResumed)
 """Kinds that happen on workers and concern the run; all others are told by the driver."""
@@ -32,6 +34,8 @@ MOMENT = 0.05
 """Seconds for which events are gathered."""
 BATCH = 64
 """Events that are sent without waiting for more."""
+Told = tuple[AnyEvent, str, list[bytes], Act | None]
+"""An event, the go it belongs to, and what the ledger keeps with it: acts that were looked for, and what one gave."""
 
 
 class Outbox:
@@ -48,13 +52,17 @@ class Outbox:
         self._session = session
         self._mark = mark
         self._lock = threading.Lock()
-        self._waiting: list[AnyEvent] = []
+        self._waiting: list[Told] = []
         self._sent = 0
 
-    def add(self, event: AnyEvent) -> None:
-        """Take an event; it leaves within a moment."""
+    def add(self, event: AnyEvent, of: Satchel | None = None) -> None:
+        """Take an event, and from the go it belongs to what leaves with it; within a moment they do."""
+        go, sought, act = "", [], None
+        if of is not None:
+            go, act = of.go, of.act_of(event)
+            sought = of.sought() if isinstance(event, LMStart) else []
         with self._lock:
-            self._waiting.append(event)
+            self._waiting.append((event, go, sought, act))
             count = len(self._waiting)
         if count == 1:
             loop = _host.loop()
@@ -74,7 +82,7 @@ class Outbox:
                         "dspex": self._session,
                         "mark": self._mark,
                         "batch": self._sent,
-                        "events": [encode(event)[1] for event in events],
+                        "events": [(encode(event)[1], *more) for event, *more in events],
                     }
                 )
             return self._sent
@@ -103,7 +111,9 @@ class Outlet:
         """Hand an event on."""
         box = self._boxes.get(event.run)
         if box is not None and isinstance(event, CARRIED):
-            box.add(event)
+            ledger = current().ledger
+            book = None if ledger is None else ledger.book
+            box.add(event, book if isinstance(book, Satchel) else None)
 
     def wants(self, kind: type[Event]) -> bool:
         """Tell whether events of this kind go to the driver."""

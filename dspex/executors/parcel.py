@@ -61,6 +61,10 @@ class Slip:
     parent: str
     caps: dict[str, float] = field(default_factory=dict)
     """The most it may take, by kind."""
+    path: bytes = b""
+    """Its place in the run's ledger."""
+    known: dict[bytes, bytes] = field(default_factory=dict)
+    """What its calls gave in earlier lives of the run."""
 
 
 def pack(session: str, name: str, topic: str, errand: Errand, settings: Settings, workers: int) -> Parcel:

@@ -50,6 +50,9 @@ class Reply:
     """Batches of events that it has sent by now."""
     calls: int
     cost: float
+    known_calls: int
+    """Calls that earlier lives of the run had made and paid for, beside `calls`."""
+    known_cost: float
     used: dict[str, float]
     """What the go took of the budget, by kind."""
     cell: dict[str, Any] | None = None

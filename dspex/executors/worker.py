@@ -6,28 +6,32 @@ run: what a go may take, when it is to end and where its events go is told by th
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 from dspex import _host
 from dspex.errors import BudgetExceeded, CancelRequested
-from dspex.evaluate.cells import Cells
+from dspex.evaluate.cells import Cell, Cells
 from dspex.evaluate.stream import FATAL, Go, Task, made
 from dspex.evaluate.vary import Variants
+from dspex.executors.calls import Satchel
 from dspex.executors.outbox import Outbox, outlet
 from dspex.executors.parcel import Parcel, Slip
 from dspex.executors.replies import Reply, pack_cell, pack_error
 from dspex.scope.budget import Budget
 from dspex.scope.cancel import CancelToken
+from dspex.scope.ledger import Ledger
 from dspex.scope.scope import Scope, Tally, enter
 from dspex.settings import Settings, fixed
 
-MARK = "\x1f"
-"""Between a span and the go it belongs to, on the way to the driver."""
 HELD = "driver"
 """The hold of a person who paused calls in flight."""
+LOOK = 0.5
+"""Seconds after which a go ends that nobody waits for any more: its driver has died."""
 _MINE = os.urandom(6).hex()
 
 
@@ -78,6 +82,7 @@ def run_cell(parcel: Parcel, slip: Slip) -> Reply:
     from distributed import get_worker
 
     worker = get_worker()
+    key = worker.get_current_task()
     known = {
         "worker": worker.address,
         "name": f"worker {worker.name}" if worker.name != worker.address else worker.name,
@@ -86,7 +91,12 @@ def run_cell(parcel: Parcel, slip: Slip) -> Reply:
     def send(message: dict[str, Any]) -> None:
         worker.log_event(parcel.topic, message | known)
 
-    return _host.portal.run(_go(parcel, slip, send), "a cell")
+    def wanted() -> bool:
+        # What nobody waits for any more stays in this state while its thread is at work.
+        task = worker.state.tasks.get(key)
+        return task is not None and task.state != "cancelled"
+
+    return _host.portal.run(_go(parcel, slip, send, wanted), "a cell")
 
 
 def steer(session: str, verb: str) -> None:
@@ -106,38 +116,61 @@ def steer(session: str, verb: str) -> None:
         _sessions.pop(session, None)
 
 
-async def _go(parcel: Parcel, slip: Slip, send: Any) -> Reply:
+async def _go(parcel: Parcel, slip: Slip, send: Any, wanted: Callable[[], bool]) -> Reply:
     session = _sessions.get(parcel.session)
     if session is None:
         session = _sessions[parcel.session] = Session(parcel.session, send)
         outlet.open(session.id, session.outbox)
     ready = session.ready(parcel)
     go = os.urandom(4).hex()
+    # What is known is counted in the cell's own tally alone: the run has it in its books already.
+    new = Tally()
+    tally = Tally(new)
     budget = Budget(slip.caps.get("usd"), tokens=slip.caps.get("tokens"), calls=slip.caps.get("calls"))
     scope = Scope(
         run=session.id,
-        span=f"{slip.span}{MARK}{slip.cell}.{go}",
+        span=slip.span,
         parent=slip.parent,
         patient=True,
         cancel=session.token,
         budget=budget,
         rng=random.Random(f"{slip.span} {slip.repeat}"),
-        tally=Tally(),
+        tally=tally,
+        ledger=Ledger(Satchel(f"{slip.cell}.{go}", slip.known), slip.path),
     )
     with enter(scope), fixed(ready.settings):
-        said = await _said(session, ready, slip, scope)
+        said = await _said(session, ready, slip, scope, wanted)
     return Reply(
-        go=go, mark=session.mark, batches=session.outbox.flush(), calls=scope.tally.calls, cost=scope.tally.cost,
-        used=budget.used, **said,
+        go=go, mark=session.mark, batches=session.outbox.flush(), calls=new.calls, cost=new.cost,
+        known_calls=tally.calls - new.calls, known_cost=tally.cost - new.cost, used=budget.used, **said,
     )  # fmt: skip
 
 
-async def _said(session: Session, ready: _Ready, slip: Slip, scope: Scope) -> dict[str, Any]:
+async def _said(
+    session: Session, ready: _Ready, slip: Slip, scope: Scope, wanted: Callable[[], bool]
+) -> dict[str, Any]:
     go = Go(slip.place, slip.example, slip.example.digest, slip.repeat)
     told = ready.task.traceback
+    work = session.token.guard(made(ready.task, ready.variants, go, scope))
     try:
-        return pack_cell(await session.token.guard(made(ready.task, ready.variants, go, scope)), told=told)
+        return pack_cell(await _while(wanted, work), told=told)
     except BudgetExceeded as exc:
         return {"failure": pack_error(exc, told=False), "over": True}
     except FATAL as exc:
         return {"failure": pack_error(exc, told=False)}
+
+
+async def _while(wanted: Callable[[], bool], work: Coroutine[Any, Any, Cell]) -> Cell:
+    """Await work, cutting it off once nobody wants it.
+
+    Raises:
+        CancelRequested: nobody does.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait([task], timeout=LOOK))[0]:
+            if not wanted():
+                raise CancelRequested("nobody waits for this example any more")
+        return task.result()
+    finally:
+        task.cancel()

@@ -20,7 +20,10 @@ def client() -> Iterator[Any]:
     from dspex.executors import give_keys
 
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        # A busy machine takes its time to start a worker again; Dask gives one up that takes too long.
+        dask.config.set(
+            {"distributed.scheduler.allowed-failures": 1, "distributed.deploy.lost-worker-timeout": "120s"}
+        ),
         distributed.LocalCluster(
             n_workers=3, threads_per_worker=4, processes=True, dashboard_address="127.0.0.1:0", host="127.0.0.1",
             memory_limit=0,

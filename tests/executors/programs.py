@@ -37,6 +37,19 @@ class Parts(BaseModel):
     words: list[str]
 
 
+class Twice(Module):
+    """Asks a model for a draft, and then for the answer; what it says is more than plain JSON."""
+
+    def __init__(self) -> None:
+        self.draft = Predict("question -> draft")
+        self.ask = Predict("question, draft -> answer")
+
+    async def aforward(self, question: str) -> Any:
+        draft = (await self.draft.acall(question=question)).draft
+        answer = (await self.ask.acall(question=question, draft=draft)).answer
+        return Prediction(answer=answer, parts=Parts(words=[draft, answer]))
+
+
 class Typed(Module):
     """Answers with a typed value, and asks nobody."""
 
@@ -59,5 +72,14 @@ def questions(count: int) -> list[Example]:
 
 def echo(messages: list[Message]) -> str:
     """Answer with as many letters as the question has."""
-    question = str(messages[-1].content).partition("[[ ## question ## ]]")[2].partition("Respond")[0].strip()
-    return f"[[ ## answer ## ]]\n{'x' * len(question)}\n\n[[ ## completed ## ]]"
+    said = str(messages[-1].content)
+    question = (
+        said.partition("[[ ## question ## ]]")[2].partition("Answer with")[0].partition("[[")[0].strip()
+    )
+    field = "draft" if is_draft(messages) else "answer"
+    return f"[[ ## {field} ## ]]\n{'x' * len(question)}\n\n[[ ## completed ## ]]"
+
+
+def is_draft(messages: list[Message]) -> bool:
+    """Tell whether a draft is asked for."""
+    return "[[ ## answer ## ]]" not in str(messages[-1].content)

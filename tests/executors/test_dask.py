@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from dspex.events.event import ExampleScored, LMEnd, LMStart
 from dspex.lm.lm import LM
 from dspex.runs.run import Run
 from dspex.testing.server import Fault, Server, serving
+from tests.executors.looks import until
 from tests.executors.programs import BROKEN, KEY, POISON, Answers, Typed, echo, length, questions, words
 
 pytestmark = pytest.mark.timeout(120)
@@ -33,13 +33,6 @@ def an_evaluation(rows: list[Example], client: Any = None, **options: Any) -> ds
 
 def scores(result: Any) -> list[float]:
     return [score for _, _, score in result.results]
-
-
-def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.01)
 
 
 def spent(run: Run) -> float:
@@ -120,6 +113,22 @@ def test_cancel_reaches_calls_in_flight(client: Any):
         until(lambda: slow.dropped == 12, 3)
         assert run.status == "cancelled"
         assert slow.hits == 12
+
+
+def test_a_cancelled_run_leaves_the_client_as_it_was(client: Any, server: Server):
+    """What is cut off in the midst of fetching results fails nobody else's."""
+    server.latency = 0.0
+    with dspex.context(lm=a_model(server)):
+        for scored in range(3, 30, 5):
+            evaluation = dspex.Evaluate(
+                devset=questions(3000), metric=length, num_threads=64, executor=client
+            )
+            run = evaluation.start(Answers())
+            until(lambda run=run, scored=scored: len(happened(run, ExampleScored)) > scored)
+            run.cancel()
+            assert run.wait(10)
+            assert run.status == "cancelled"
+            assert an_evaluation(questions(3), client).start(Answers()).result().n == 3
 
 
 def test_a_paused_run_sends_nothing_new(client: Any, server: Server):
