@@ -62,8 +62,8 @@ bar => {
 }
 """
 """Notes in the page whenever the number of examples done changes there."""
-SILENCE = 3.0
-"""Seconds that the page's number may stand still: twelve times what a cell takes."""
+SILENCE = 5.0
+"""Seconds that the page's number may stand still: twenty times what a cell takes, as the page is pictured meanwhile."""
 
 
 def recorded(notebook: Notebook) -> list[tuple[float, int]]:
