@@ -19,6 +19,7 @@ FULL = (
     + PROGRAM
     + """
 import resource
+import threading
 from dspex.errors import DspexError
 run = dspex.Evaluate(devset=val[:], metric=right).start(program)
 count = 0
