@@ -237,6 +237,8 @@ class LMEnd(Event, frozen=True, kw_only=True, tag="lm_end"):
     """False where no price is known: the cost is then no statement."""
     cached: bool = False
     seconds: float = 0.0
+    waited: float = 0.0
+    """How many of the seconds went by before the try that was answered: for a turn, or with tries that failed."""
     error: str = ""
     """Kind of the error, empty where the call was answered."""
 

@@ -163,6 +163,8 @@ class Response(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One vector for each of the request's `inputs`, as 32-bit floats, the lowest byte first; no `choices` then."""
     by: str = ""
     """Who answered, as the user named it, where that is not the model that was asked: a fallback."""
+    seconds: float = 0.0
+    """How long the answer itself took, where the call may have had to wait for its turn or for a second try."""
 
     @property
     def text(self) -> str:

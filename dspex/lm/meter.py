@@ -27,6 +27,8 @@ from dspex.scope.ledger import Step
 from dspex.scope.scope import Scope, current
 
 CANCELLED = "cancelled"
+UNNOTICED = 0.001
+"""Seconds of waiting that no event tells of: our own work between a call and its try."""
 _TOLD = 256
 """Runs that are remembered for having been told of a model without a price."""
 
@@ -125,18 +127,20 @@ class Meter:
             self._end(scope, step, exc, seconds=_clock.monotonic() - started, error=_kind(exc))
             raise
         seconds = _clock.monotonic() - started
+        waited = max(0.0, seconds - response.seconds) if response.seconds else 0.0
+        cost = response.cost if response.cached else self._cost(response)
+        response = msgspec.structs.replace(response, seconds=0.0, cost=cost)
         if response.cached:
             # Somebody else asked the same at the same time, and pays for it.
             reservation.release()
-            self._end(scope, step, response, seconds=seconds)
+            self._end(scope, step, response, seconds=seconds, waited=waited)
             return response
-        response = msgspec.structs.replace(response, cost=self._cost(response))
         # Where cost or tokens are not known, what was set aside stands for them, so that a cap holds.
         tokens = response.usage.total_tokens or reservation.tokens
         if self._pilots and request.max_tokens is None and not response.by:
             foresight_of(self._model).learn(response.usage.completion_tokens // max(1, len(response.choices)))
         reservation.settle(reservation.usd if response.cost is None else response.cost, tokens)
-        self._end(scope, step, response, response, seconds=seconds)
+        self._end(scope, step, response, response, seconds=seconds, waited=waited)
         return response
 
     async def _ask(self, request: Request, on_chunk: OnChunk | None) -> Response:
@@ -210,6 +214,7 @@ class Meter:
         answer: Response | None = None,
         *,
         seconds: float = 0.0,
+        waited: float = 0.0,
         cached: bool = False,
         error: str = "",
     ) -> None:
@@ -233,6 +238,7 @@ class Meter:
             priced=cost is not None,
             cached=cached,
             seconds=seconds,
+            waited=waited if waited >= UNNOTICED else 0.0,
             error=error,
         )
         if step is not None:

@@ -204,7 +204,7 @@ class Store:
 
     def put(self, key: str, response: Response) -> bool:
         """Keep an answer in both tiers; tell whether so much waits for the disk that one should `flush`."""
-        plain = msgspec.structs.replace(response, cost=None, cached=False)
+        plain = msgspec.structs.replace(response, cost=None, cached=False, seconds=0.0)
         raw = msgspec.json.encode(plain)
         self._remember(key, plain, len(raw))
         if self.folder is None:
@@ -216,7 +216,7 @@ class Store:
         """Keep an answer that came from elsewhere, unless there is one; tell whether it is new here."""
         if key in self.memory or (self.folder is not None and self.folder.get(key) is not None):
             return False
-        raw = msgspec.json.encode(msgspec.structs.replace(response, cost=None, cached=False))
+        raw = msgspec.json.encode(msgspec.structs.replace(response, cost=None, cached=False, seconds=0.0))
         if self.folder is None:
             marked = msgspec.structs.replace(response, cost=0.0, cached=True)
             self.memory.put(key, marked, len(raw))

@@ -83,7 +83,7 @@ class ModelView(msgspec.Struct, kw_only=True):
     unpriced: int = 0
     """Calls whose price is not known."""
     latency: list[int] = []
-    """How long answered calls took: counts by bucket of `latency.py`; cached ones are not in it."""
+    """How long answers took, without what went by before: counts by bucket of `latency.py`; cached ones are not in it."""
 
 
 class EndpointView(msgspec.Struct, kw_only=True):

@@ -252,7 +252,7 @@ def _answered(state: RunState, event: LMEnd) -> None:
     if event.error:
         model.failed += event.error != CANCELLED
     elif not event.cached:
-        counted(model.latency, event.seconds)
+        counted(model.latency, event.seconds - event.waited)
     model.prompt_tokens += event.prompt_tokens
     model.completion_tokens += event.completion_tokens
     model.cost += event.cost

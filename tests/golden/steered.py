@@ -74,7 +74,9 @@ def recovered() -> Journal:
     it.emit(BreakerChanged(model=MINI, state="half_open"), BreakerChanged(model=MINI, state="closed"))
     it.emit(RunResumed(by="provider", hold="provider openai"), RunResumed(by="ada"))
     it.emit(*[LMEnd(model=MINI, error="server") for _ in range(3)], wait=0.01)
-    it.emit(*[LMEnd(model=MINI, seconds=9.25, prompt_tokens=900, cost=0.001) for _ in range(35)], wait=0.01)
+    it.emit(*[LMEnd(model=MINI, seconds=9.25, prompt_tokens=900, cost=0.001) for _ in range(5)], wait=0.01)
+    late = [LMEnd(model=MINI, seconds=9.25, waited=8.5, prompt_tokens=900, cost=0.001) for _ in range(30)]
+    it.emit(*late, wait=0.01)
     there = BreakerChanged(model=OTHER, endpoint="eu", state="open", reason="the key was refused")
     it.emit(there, LimitChanged(model=OTHER, endpoint="us", limit=8), wait=0.1)
     it.call(model=OTHER)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dspex import _host
+from dspex import _clock, _host
 from dspex.errors import BudgetExceeded, CancelRequested, LMQuotaError, StopRequested
 from dspex.events.event import AnyEvent, LMEnd, LMStart
 from dspex.lm.cache import Cached
@@ -17,10 +17,12 @@ from dspex.lm.messages import Message, Request, Response, Usage
 from dspex.lm.meter import Meter
 from dspex.lm.prices import Price
 from dspex.lm.store import Store
+from dspex.runs.latency import quantile
 from dspex.runs.state import RunState, apply
 from dspex.scope.budget import Budget
 from dspex.scope.cancel import CancelToken
 from dspex.scope.scope import Scope, enter
+from dspex.testing.clock import FakeClock
 from dspex.testing.scripted import Scripted, answer, never
 
 Happened = Callable[[], list[AnyEvent]]
@@ -48,6 +50,24 @@ async def test_a_call_is_priced_and_booked(happened: Happened):
     assert isinstance(end, LMEnd)
     assert (end.model, end.role, end.prompt_tokens, end.completion_tokens) == ("m", "judge", 10, 5)
     assert (end.cost, end.priced, end.cached, end.error) == (pytest.approx(0.02), True, False, "")
+
+
+async def test_waiting_is_no_part_of_how_long_an_answer_took(happened: Happened):
+    """Two seconds of which the answer itself took half a one; the answer says no more of it, whoever keeps that."""
+
+    class Late:
+        async def send(self, request: Request) -> Response:
+            await _clock.sleep(2.0)
+            return msgspec.structs.replace(answer("blue"), seconds=0.5)
+
+    with FakeClock(auto=True):
+        response = await Meter(Late(), "m", PRICE).send(ASK)
+    assert response.seconds == 0.0
+    end = happened()[-1]
+    assert isinstance(end, LMEnd)
+    assert (end.seconds, end.waited) == (pytest.approx(2.0), pytest.approx(1.5))
+    (model,) = state_of(happened()).lm
+    assert quantile(model.latency, 0.5) == pytest.approx(500, rel=0.03)
 
 
 async def test_a_kept_answer_is_free_and_starts_nothing(happened: Happened):

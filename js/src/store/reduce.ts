@@ -222,5 +222,5 @@ const called = (event: Of<"lm_end">) => (seen: ModelView): Partial<ModelView> =>
   completion_tokens: seen.completion_tokens + event.completion_tokens,
   cost: seen.cost + event.cost,
   unpriced: seen.unpriced + (event.priced ? 0 : 1),
-  latency: event.cached || event.error ? seen.latency : counted(seen.latency, event.seconds),
+  latency: event.cached || event.error ? seen.latency : counted(seen.latency, event.seconds - event.waited),
 });

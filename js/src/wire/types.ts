@@ -272,6 +272,7 @@ export interface LMEnd {
   readonly priced?: boolean;
   readonly cached?: boolean;
   readonly seconds?: number;
+  readonly waited?: number;
   readonly error?: string;
 }
 
@@ -721,7 +722,7 @@ export const BLANK_EVENTS: { readonly [E in AnyEvent as E["kind"]]: Required<E> 
   candidate_dropped: { kind: "candidate_dropped", seq: 0, time: 0.0, run: "", span: "", parent: "", candidate: "", reason: "" },
   best_changed: { kind: "best_changed", seq: 0, time: 0.0, run: "", span: "", parent: "", candidate: "", mean: 0 },
   lm_start: { kind: "lm_start", seq: 0, time: 0.0, run: "", span: "", parent: "", model: "", role: "task" },
-  lm_end: { kind: "lm_end", seq: 0, time: 0.0, run: "", span: "", parent: "", model: "", role: "task", prompt_tokens: 0, completion_tokens: 0, cost: 0.0, priced: true, cached: false, seconds: 0.0, error: "" },
+  lm_end: { kind: "lm_end", seq: 0, time: 0.0, run: "", span: "", parent: "", model: "", role: "task", prompt_tokens: 0, completion_tokens: 0, cost: 0.0, priced: true, cached: false, seconds: 0.0, waited: 0.0, error: "" },
   lm_retry: { kind: "lm_retry", seq: 0, time: 0.0, run: "", span: "", parent: "", model: "", role: "task", error: "", attempt: 0, wait: 0 },
   limit_changed: { kind: "limit_changed", seq: 0, time: 0.0, run: "", span: "", parent: "", model: "", endpoint: "", limit: 0, before: 0, reason: "" },
   breaker_changed: { kind: "breaker_changed", seq: 0, time: 0.0, run: "", span: "", parent: "", model: "", endpoint: "", state: "closed", reason: "", wait: 0.0 },
