@@ -25,7 +25,7 @@ __all__ = ["SCHEMA", "Journal", "read_events", "read_payload", "watch"]
 
 ROOM = 20_000
 """Events that may wait for the disk before emitters are held."""
-GATHER = 0.03
+GATHER = 0.05
 """Seconds the writer gathers events before it commits, unless somebody waits for them: fewer syncs, unnoticed."""
 MOST = 4_000
 """Events in a commit: people see none of them before all are on disk."""

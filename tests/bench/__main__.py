@@ -27,7 +27,7 @@ from tests.bench import flood
 BUNDLE = Path(__file__).resolve().parents[2] / "dspex_widgets" / "static" / "widget.js"
 EVENTS = 20_000
 LATENCY, ROWS, WIDTH = 0.05, 96, 16
-SIZES = ("960x16", "1920x64", "3840x256")
+SIZES = ("960x16", "3840x64", "3840x256")
 """Rows and how many at once: whole rounds, and enough of them that the answer is not about the beginning."""
 
 
