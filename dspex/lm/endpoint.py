@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from dspex import _host
+from dspex import _clock, _host
 from dspex.errors import LMError
 from dspex.events.bus import bus
 from dspex.events.event import BreakerChanged, Event, LimitChanged
@@ -63,7 +63,6 @@ class Endpoint:
 
     Attributes:
         answered: whether it ever answered in this kernel.
-        begun: how many calls were let through.
     """
 
     def __init__(
@@ -73,9 +72,8 @@ class Endpoint:
         self.provider = provider
         self.address = address
         self.breaker = Breaker(self._breaker_changed, rng=rng)
-        self.gate = Gate(Limit(changed=self._limit_changed))
+        self.gate = Gate(Limit(changed=self._limit_changed), paced=self._paced)
         self.answered = False
-        self.begun = 0
         self._guests: dict[str, _Guest] = {}
         self._met: set[str] = set()
         self._told: dict[str, Scope] = {}
@@ -90,7 +88,13 @@ class Endpoint:
         """How it stands, for a person."""
         limit, waiting = self.gate.limit, self.gate.waiting
         held = f", {waiting} waiting" if waiting else ""
-        return f"{limit.in_flight} of {limit.size} in flight{held}, {self.breaker.words}"
+        paced = f", {self._pace}" if self._pace else ""
+        return f"{limit.in_flight} of {limit.size} in flight{held}{paced}, {self.breaker.words}"
+
+    @property
+    def _pace(self) -> str:
+        pace = self.gate.pace
+        return f"paced at {pace.rate:.2g} a second" if pace is not None and pace.rate else ""
 
     @property
     def why(self) -> str:
@@ -174,13 +178,13 @@ class Endpoint:
         self, transport: Transport, request: Request, on_chunk: OnChunk | None, permit: Permit, tokens: float,
         again: bool,
     ) -> Response:  # fmt: skip
-        self.begun += 1
+        start, began = self.gate.set_out(), _clock.monotonic()
         used = 0
         try:
             response = await ask(transport, request, on_chunk)
         except LMError as error:
             self.gate.limit.leave()
-            self._failed(permit, error)
+            self._failed(permit, error, start)
             raise
         except BaseException:  # a call that was cut off, or a fault of ours, says nothing about the provider
             self.gate.limit.leave()
@@ -192,17 +196,17 @@ class Endpoint:
             self.gate.limit.leave()
             self.answered = True
             self.breaker.success(permit)
-            self.gate.limit.answered(clean=not again)
-            return response
+            self.gate.answered(start, clean=not again)
+            return replace(response, seconds=_clock.monotonic() - began)
         finally:
             if tokens:
                 self.gate.settle(tokens - used)
             self.gate.let_in()
 
-    def _failed(self, permit: Permit, error: LMError) -> None:
+    def _failed(self, permit: Permit, error: LMError, start: tuple[int, int]) -> None:
         kind = error.kind
         if kind == "rate_limit":
-            self.gate.limit.refused(error.retry_after)
+            self.gate.refused(start, error.retry_after)
         counts = kind in FAILURES and error.status != _CONFLICT
         if counts:
             self.gate.limit.troubled()
@@ -216,7 +220,7 @@ class Endpoint:
     def reset(self) -> None:
         """Have the next call try at once."""
         self.breaker.reset()
-        self.gate.limit.thaw()
+        self.gate.thaw()
         self.gate.let_in()
         self._wake()
 
@@ -226,6 +230,8 @@ class Endpoint:
         """Count a call that is in flight here or waits; its run is told of every change until it has gone."""
         guest = self._guests.get(scope.run)
         if guest is None:
+            if not self._guests:
+                self.gate.wake()
             guest = self._guests[scope.run] = _Guest(scope)
             if scope.run not in self._met:
                 self._meet(place_of(scope))
@@ -265,6 +271,10 @@ class Endpoint:
                     model=self.model, endpoint=self.address, limit=size, before=before, reason=reason
                 ),
             )
+
+    def _paced(self) -> None:
+        # No other number at once than before; it says so as to a run that meets the endpoint.
+        self._limit_changed(0, f"{self._pace} (429)" if self._pace else "no longer paced")
 
     def _breaker_changed(self) -> None:
         if self.breaker.state == "open":

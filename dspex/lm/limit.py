@@ -29,6 +29,10 @@ FEW = 3
 FIRST_FREEZE = 0.25
 LONGEST_FREEZE = 120.0
 """Seconds; a provider that asks for more is asked once in that time all the same."""
+RECENT = 60.0
+"""Seconds for which it is remembered how many were held at once, or twice that."""
+TRANSIT, MOST_TRANSIT = 0.1, 0.25
+"""Seconds for which a call counts as in flight while the provider does not hold it, and the share it may be."""
 
 Changed = Callable[[int, str], None]
 
@@ -129,6 +133,16 @@ class Limit:
         self._goal = max(LEAST, int(self.size * CUT))
         self._move(self._goal, "the provider asked to slow down (429)")
 
+    def hold(self, seconds: float) -> None:
+        """Have nothing start for a time, for a 429 that the number in flight has no part in."""
+        self._frozen_until = max(self._frozen_until, _clock.monotonic() + min(seconds, LONGEST_FREEZE))
+        self._held = None
+        self._new_round()
+        if not self._fixed and self._goal != MOST:
+            self._goal = MOST
+            if self.size < START:
+                self._move(START, "it is not for the number at once")
+
     def troubled(self) -> None:
         """Learn from a failure that is none of ours: this is no time to grow."""
         self._holds = self._holds and self.in_flight > 0
@@ -160,3 +174,55 @@ class Limit:
         before, self.size = self.size, size
         if before != size and self._changed is not None:
             self._changed(before, reason)
+
+
+class Held:
+    """How many calls at once a provider is known to have held: a 429 with fewer in flight has another reason.
+
+    Args:
+        news: how many calls had begun when the last 429 came.
+    """
+
+    def __init__(self, news: int) -> None:
+        self.news = news
+        self._most = self._before = 0
+        self._turn = self._mark_at = _clock.monotonic()
+        self._mark = news
+
+    @property
+    def most(self) -> int:
+        """The number."""
+        return max(self._most, self._before)
+
+    def known(self, seconds: float) -> int:
+        """Return it, lower by those that may have been on their way while they counted as in flight.
+
+        Args:
+            seconds: that a call takes.
+        """
+        return self.most - round(self.most * min(MOST_TRANSIT, TRANSIT / max(seconds, 1e-9)))
+
+    def answered(self, nth: int, among: int) -> None:
+        """Learn from an answer: which call it was, and how many were in flight when it began, itself included."""
+        if nth > self.news:  # else some of those may have been turned away
+            self._note(among)
+
+    def refused(self, begun: int, in_flight: int, delay: float) -> None:
+        """Learn from a 429: those in flight that began well before it are held.
+
+        Args:
+            begun: how many calls have begun.
+            in_flight: how many are.
+            delay: seconds in which a refusal comes.
+        """
+        self.news = begun
+        now = _clock.monotonic()
+        if now - self._mark_at > delay:
+            self._note(in_flight - (begun - self._mark))
+            self._mark, self._mark_at = begun, now
+
+    def _note(self, held: int) -> None:
+        now = _clock.monotonic()
+        if now - self._turn > RECENT:
+            self._turn, self._before, self._most = now, self._most, 0
+        self._most = max(self._most, held)

@@ -236,7 +236,7 @@ def _rank(way: tuple[Door, Endpoint]) -> tuple[bool, bool, int, int]:
     endpoint = way[1]
     # One that is due for a try is tried by the next call: it fails over at once where it is still down.
     closed = endpoint.breaker.state == "closed"
-    return closed, endpoint.gate.limit.frozen > 0, -endpoint.gate.room, endpoint.begun
+    return closed, endpoint.gate.limit.frozen > 0, -endpoint.gate.room, endpoint.gate.begun
 
 
 def _renamed(request: Request, model: str) -> Request:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dspex.lm.buckets import Bucket
 from dspex.lm.gate import Gate
 from dspex.lm.limit import Limit
+from dspex.lm.pace import QUIET
 from dspex.testing.clock import FakeClock
 
 
@@ -121,6 +122,84 @@ async def test_all_who_wait_can_be_sent_away():
     assert (gate.limit.in_flight, gate.waiting) == (1, 0)
 
 
+async def refuse(gate: Gate, retry_after: float = 0.0) -> None:
+    """Have a call start, and turn it away."""
+    assert await gate.enter()
+    start = gate.set_out()
+    gate.limit.leave()
+    gate.refused(start, retry_after)
+    gate.let_in()
+
+
+async def answer(gate: Gate) -> None:
+    assert await gate.enter()
+    start = gate.set_out()
+    gate.limit.leave()
+    gate.answered(start)
+    gate.let_in()
+
+
+async def test_after_a_429_alone_calls_start_at_the_pace_that_was_accepted():
+    """Ten a second were, and so it goes on; a person may end that."""
+    told = []
+    with FakeClock(auto=True) as clock:
+        gate = Gate(Limit(), paced=lambda: told.append(gate.pace and gate.pace.rate))
+        gate.wake()
+        for _ in range(100):
+            await answer(gate)
+            await clock.sleep(0.1)
+        assert gate.pace is None, "no 429, no pace"
+        await refuse(gate)
+        await answer(gate)
+        at = clock.monotonic()
+        await asyncio.gather(*(answer(gate) for _ in range(15)))
+        assert 15 / 11 < clock.monotonic() - at < 15 / 9
+        assert told == [pytest.approx(9.5, rel=0.05)]
+        assert gate.room == 0
+        gate.thaw()
+        assert (gate.pace, gate.room, told[1:]) == (None, gate.limit.size, [None])
+        at = clock.monotonic()
+        await asyncio.gather(*(answer(gate) for _ in range(15)))
+        assert clock.monotonic() == at
+
+
+async def test_a_pace_that_was_never_found_ends_in_silence():
+    """Nobody was told of one."""
+    told: list[int] = []
+    with FakeClock():
+        gate = Gate(Limit(), paced=lambda: told.append(1))
+        gate.thaw()
+        await refuse(gate)
+        gate.thaw()
+        assert (gate.pace, told) == (None, [])
+
+
+async def test_a_pace_is_forgotten_after_a_long_time_without_a_429():
+    """The next call is not held back by it."""
+    with FakeClock(auto=True) as clock:
+        gate = Gate(Limit())
+        await refuse(gate)
+        await answer(gate)
+        clock.advance(QUIET + 1)
+        await answer(gate)
+        assert gate.pace is None
+
+
+async def test_how_many_were_in_flight_is_counted_as_they_set_out():
+    """Not as they are let in: who was let in first may set out last."""
+    gate = Gate(Limit(1))
+    assert await gate.enter()
+    assert gate.set_out() == (1, 1)
+    tasks = [asyncio.ensure_future(gate.enter()) for _ in range(2)]
+    await settled()
+    gate.limit.set(3)
+    gate.let_in()
+    assert gate.set_out() == (2, 1), "the other two have yet to go"
+    await settled()
+    assert gate.set_out() == (3, 3)
+    assert all(task.result() for task in tasks)
+
+
 @pytest.mark.parametrize("width", [1, 3])
 @given(
     steps=st.lists(
@@ -144,26 +223,30 @@ def test_no_place_is_lost_or_made(steps: list[tuple[str, int]], width: int):
                 clock.advance(k)
             elif inside:
                 inside -= 1
+                start = gate.set_out()
                 gate.limit.leave()
                 if what == "refuse":
-                    gate.limit.refused()
+                    gate.refused(start)
                 else:
-                    gate.limit.answered()
+                    gate.answered(start)
                 gate.let_in()
             await settled()
             inside += sum(1 for task in waiting if task.done() and not task.cancelled() and task.result())
             waiting = [task for task in waiting if not task.done()]
             assert gate.limit.in_flight == inside <= width
             assert gate.waiting == len(waiting)
+        idle = 0
         while inside or waiting:
             for _ in range(inside):
+                start = gate.set_out()
                 gate.limit.leave()
-                gate.limit.answered()
+                gate.answered(start)
             gate.let_in()
             clock.advance(20.0)
             await settled()
             inside = sum(1 for task in waiting if task.done() and task.result())
-            assert inside or not waiting, "nobody waits for ever"
+            idle = 0 if inside else idle + 1
+            assert idle < 5 or not waiting, "nobody waits for ever"
             waiting = [task for task in waiting if not task.done()]
         assert gate.limit.in_flight == 0
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.lm.limit import COOL, FIRST_FREEZE, LONGEST_FREEZE, MOST, START, Limit
+from dspex.lm.limit import COOL, FIRST_FREEZE, LONGEST_FREEZE, MOST, RECENT, START, Held, Limit
 from dspex.testing.clock import FakeClock
 
 
@@ -202,6 +202,67 @@ def test_a_failure_pauses_growth_and_cuts_nothing(clock: FakeClock):
     assert limit.size == START
     a_round(limit)
     assert limit.size == 2 * START
+
+
+def test_a_429_that_is_not_for_the_number_takes_nothing_away(clock: FakeClock):
+    """Calls wait, and what was taken away for others like it is sought again, by doubling."""
+    limit = found(Limit(), clock)
+    for _ in range(5):
+        limit.begin()
+    for _ in range(4):
+        limit.leave()
+        limit.refused()
+    limit.leave()
+    limit.answered()
+    assert limit.size < START
+    limit.hold(3.0)
+    assert (limit.size, limit.frozen, limit.free) == (START, 3.0, START)
+    clock.advance(COOL + 3.0)
+    a_round(limit)
+    assert limit.size == 2 * START
+    limit.hold(0.0)
+    assert (limit.size, limit.frozen) == (2 * START, 0.0)
+    fixed = Limit(8)
+    fixed.hold(1.0)
+    assert (fixed.size, fixed.frozen) == (8, 1.0)
+
+
+def test_what_was_answered_together_was_held_together(clock: FakeClock):
+    """But for those that began before the last 429: some of theirs may be the ones turned away."""
+    held = Held(news=10)
+    held.answered(10, 30)
+    held.answered(11, 8)
+    held.answered(12, 7)
+    assert (held.most, held.known(1e9)) == (8, 8)
+
+
+def test_what_began_well_before_a_429_and_is_there_is_held(clock: FakeClock):
+    """Less those that began meanwhile, of which nobody knows yet."""
+    held = Held(news=50)
+    held.refused(begun=60, in_flight=40, delay=0.25)
+    assert held.most == 0
+    clock.advance(0.3)
+    held.refused(begun=65, in_flight=40, delay=0.25)
+    assert (held.most, held.news) == (25, 65)
+
+
+def test_calls_on_their_way_are_not_held(clock: FakeClock):
+    """A quarter of them at most, and next to none where answers take long."""
+    held = Held(news=0)
+    held.answered(1, 40)
+    assert [held.known(seconds) for seconds in (0.01, 1.0, 20.0)] == [30, 36, 40]
+
+
+def test_what_was_held_is_forgotten(clock: FakeClock):
+    """After a minute or two."""
+    held = Held(news=0)
+    held.answered(1, 40)
+    clock.advance(RECENT + 1)
+    held.answered(2, 5)
+    assert held.most == 40
+    clock.advance(RECENT + 1)
+    held.answered(3, 6)
+    assert held.most == 6
 
 
 def test_a_fixed_number_is_honoured(clock: FakeClock):

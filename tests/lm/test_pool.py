@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -110,6 +111,16 @@ async def test_calls_go_where_there_is_most_room(clock: FakeClock):
     for _ in range(9):
         await ask(pool)
     assert [p.hits for p in (one, two, three)] == [13, 13, 13]
+
+
+async def test_an_answer_says_how_long_it_took_by_itself(clock: FakeClock):
+    """Not how long it waited for its turn, nor what failed before it."""
+    provider = Provider(latency=0.5)
+    pool = pooled(provider)
+    pool._tiers[0][0].endpoint.bound(1, None, None)
+    answers = await asyncio.gather(*(pool.send(ASK) for _ in range(3)))
+    assert [response.seconds for response in answers] == [pytest.approx(0.5)] * 3
+    assert clock.monotonic() == pytest.approx(1.5)
 
 
 async def test_a_failing_endpoint_passes_the_call_on_at_once(clock: FakeClock):
@@ -499,6 +510,50 @@ async def test_a_storm_of_429_settles_below_what_the_provider_holds(clock: FakeC
     late = [held for at, held in log if at > 10]
     assert late.count(False) < 0.05 * len(late)
     assert len(late) > 0.8 * 10 / 0.5 * 110, "and its room is used"
+
+
+async def test_a_run_is_told_at_which_pace_it_goes(clock: FakeClock, happened: Happened):
+    """Where a provider counts calls per time; a reset ends it."""
+    accepted = 0.0
+
+    class Counting:
+        async def send(self, request: Request) -> Response:
+            nonlocal accepted
+            await _clock.sleep(0.01)
+            if accepted > 5.0 * _clock.monotonic() + 5.0:
+                raise LMRateLimitError("slow", status=429)
+            accepted += 1
+            return answer("x")
+
+    pool = pooled(Counting())
+    endpoint = pool._tiers[0][0].endpoint
+    stack = Retry(pool)
+    scope = a_run()
+
+    async def caller() -> None:
+        while _clock.monotonic() < 60:
+            await ask(stack, scope)
+
+    await asyncio.gather(*(caller() for _ in range(8)))
+    events = [e for e in told(happened(), LimitChanged) if "paced" in e.reason]
+    assert {(e.run, e.before) for e in events} == {("r1", 0)}
+    assert re.fullmatch(r"paced at (4|5)(\.\d)? a second \(429\)", events[-1].reason)
+    assert re.search(r" in flight, paced at (4|5)(\.\d)? a second, closed", repr(pool))
+    endpoint.reset()
+    assert "paced" not in repr(pool)
+    assert told(happened(), LimitChanged)[-1].reason == "no longer paced"
+
+
+async def test_calls_go_where_nobody_keeps_to_a_pace(clock: FakeClock):
+    """An endpoint that is paced has no room until the next call may start."""
+    slow, free = Provider("slow"), Provider("free")
+    pool = pooled([slow, free])
+    slow.ill = LMRateLimitError("slow", status=429, retry_after=6.0)
+    await ask(pool)
+    slow.ill = None
+    await _clock.sleep(6.0)
+    await asyncio.gather(*(ask(pool) for _ in range(10)))
+    assert slow.hits < free.hits
 
 
 # ------------------------------------------------------------------------------------------- what is written
