@@ -30,13 +30,13 @@ QUIET = 600.0
 """Seconds without a 429 after which there is none, either."""
 FASTER, FEW_QUIET = 8.0, 150.0
 """So many times the rate that was, and so many seconds, without a 429, and there is none, either."""
-VAIN, VAIN_EACH = 6, 30
-"""So many refusals, each after fewer calls than that: a pace that helps has at least `PROBE` of them."""
+VAIN, VAIN_EACH = 6, 60
+"""So many refusals, each after fewer calls than that: a pace that helps has more of them between two."""
 VAIN_SHARE = 0.25
 """They count below that share of the most that was let through: a pace that helps would have by then."""
 VAIN_REST = 60.0
 """Seconds for which calls are then not slowed by refusals, a minute as what providers count; doubled each time."""
-STORM = 3
+STORM = 1
 """Fewer accepted for each refused than that end this time: it was not in vain."""
 _NEVER = float("-inf")
 
@@ -199,7 +199,7 @@ class Pace:
         if cycle.count < 1:
             return
         measured = cycle.rate(dark, end)
-        if self.rate and (most := self._vain.learns(self.rate, cycle, self._turned, now=at, end=end)):
+        if self.rate and (most := self._vain.learns(self.rate, cycle.count, self._turned, at)):
             self._cubic.go_on(most, at)
             self._tell()
             return
@@ -231,31 +231,32 @@ class _Vain:
         self._until, self._rest = _NEVER, VAIN_REST
         self._most, self._calls, self._refusals = 0.0, 0, 0
 
-    def learns(self, rate: float, cycle: Cycle, turned: int, *, now: float, end: float) -> float:
+    def learns(self, rate: float, count: int, turned: int, now: float) -> float:
         """Learn from what was accepted between two refusals.
 
         Args:
             rate: calls a second that were let through in the end.
-            cycle: what was accepted.
-            turned: how many were turned away after it.
-            now, end: when, and when the refusals had ended.
+            count: how many were accepted.
+            turned: how many were turned away after them.
+            now: when.
 
         Returns:
             the rate to go on at; 0.0 where that is the measured one.
         """
         if now < self._until:
-            return self._trusts(cycle.count, turned, now)
-        if cycle.count >= 2 * PROBE:
-            self._know(max(rate, self._most / 2.0))  # it helps; chance may have a part in one of them
-        elif rate > VAIN_SHARE * self._most:
+            return self._trusts(count, turned, now)
+        if rate > VAIN_SHARE * self._most:
             self._know(max(rate, self._most))
-        elif cycle.going(end) > rate / 2.0:  # else it is on its way to what is taken
-            self._calls, self._refusals = self._calls + cycle.count, self._refusals + 1
-            if self._refusals >= VAIN and self._calls < VAIN_EACH * self._refusals:
-                self._until, self._rest = now + self._rest, min(QUIET, 2.0 * self._rest)
-                self._know(self._most)
-                return self._most
-        return 0.0
+            return 0.0
+        if count >= 2 * PROBE:
+            self._know(self._most)  # it helps, or that was chance
+            return 0.0
+        self._calls, self._refusals = self._calls + count, self._refusals + 1
+        if self._refusals < VAIN or self._calls >= VAIN_EACH * self._refusals:
+            return 0.0
+        self._until, self._rest = now + self._rest, min(QUIET, 2.0 * self._rest)
+        self._know(self._most)
+        return self._most
 
     def _trusts(self, count: int, turned: int, now: float) -> float:
         self._calls, self._refusals = self._calls + count, self._refusals + turned

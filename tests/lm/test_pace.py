@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dspex.lm.pace import FEW_QUIET, LONGEST_REST, QUIET, VAIN_REST, VAIN_SHARE, Pace
+from dspex.lm.pace import FEW_QUIET, LONGEST_REST, QUIET, VAIN_EACH, VAIN_REST, VAIN_SHARE, Pace
 from dspex.testing.clock import FakeClock
 
 
@@ -230,15 +230,15 @@ def test_who_is_refused_however_slowly_is_not_slowed_for_ever(paced: Endpoint):
         assert paced.rate == pytest.approx(rates[0], rel=0.1)
 
 
-def test_a_storm_shows_at_once_that_slowness_was_not_in_vain(paced: Endpoint):
-    """Six refusals are enough, and the rate is measured again."""
+def test_a_storm_shows_soon_that_slowness_was_not_in_vain(paced: Endpoint):
+    """Once more were refused than accepted, the rate is measured again."""
     before = paced.rate
     while paced.rate < before or paced.begun < 200:
         paced.accept(5)
         paced.dark(paced.refuse())
     for _ in range(6):
         paced.accept(1)
-        paced.dark(paced.refuse())
+        paced.dark(paced.refuse(), times=4)
     assert paced.rate < before / 2.0
 
 
@@ -249,7 +249,7 @@ def test_long_times_without_a_refusal_are_no_proof_of_vanity(paced: Endpoint):
         paced.dark(paced.refuse(), times=2)
     assert paced.rate < VAIN_SHARE * 9.5
     for _ in range(20):
-        paced.accept(50)
+        paced.accept(VAIN_EACH)
         paced.dark(paced.refuse())
         assert paced.rate < 0.5 * 9.5, "else it was taken for vain"
 

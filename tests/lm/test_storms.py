@@ -159,10 +159,10 @@ def test_refusals_that_take_long_are_waited_for(rule: Rule, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("latency", [0.05, 1.0])
-@pytest.mark.parametrize("share", [0.02, 0.08])
+@pytest.mark.parametrize("share", [0.02, 0.03, 0.08, 0.15])
 def test_who_is_refused_by_chance_is_not_slowed_to_a_halt(share: float, latency: float):
-    """Slowness does not help there, and is given up."""
-    out = simulate(ByChance(share), latency=latency, width=32, seconds=100.0, since=10.0)
+    """Slowness does not help there, and is given up; also in the tenth minute."""
+    out = simulate(ByChance(share), latency=latency, width=32, seconds=600.0, since=400.0)
     assert out.accepted > 2.0
 
 
