@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from dspex.errors import LMUnexpectedError, SettingsError
-from dspex.lm.forms import call_of, form_of_choice, look
+from dspex.lm.forms import call_of, form_of_choice, look, plain_text
 from dspex.lm.messages import Choice, Response, Usage
-from dspex.lm.wire import finish_of
+from dspex.lm.wire import count_of, finish_of
 
 
 def outputs_of(response: Response) -> list[Any]:
@@ -59,7 +59,7 @@ def response_of_value(value: Any, model: str) -> Response:
 
 def _output(one: Any) -> Choice:
     if isinstance(one, str) or one is None:
-        return Choice(text=one or "")
+        return Choice(text=plain_text(one or ""))
     if not isinstance(one, Mapping):
         raise TypeError("an output is a text or a dict")
     return _choice(one, one.get("text"), None)
@@ -79,8 +79,8 @@ def _completion(value: Any, model: str) -> Response:
     return Response(
         choices=choices,
         usage=Usage(
-            prompt_tokens=int(look(counted, "prompt_tokens") or 0),
-            completion_tokens=int(look(counted, "completion_tokens") or 0),
+            prompt_tokens=count_of(int(look(counted, "prompt_tokens") or 0)),
+            completion_tokens=count_of(int(look(counted, "completion_tokens") or 0)),
         ),
         model=str(look(value, "model") or model),
         cost=float(cost) if cost else None,

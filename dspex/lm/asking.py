@@ -6,6 +6,8 @@ Apart from the model, because models of users' own are asked with the same words
 from __future__ import annotations
 
 import math
+import numbers
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,9 +15,9 @@ import msgspec
 
 from dspex import _canon
 from dspex.errors import DataError, SettingsError
-from dspex.lm.forms import form_of_tool, tools_of
+from dspex.lm.forms import form_of_tool, plain_text, tools_of
 from dspex.lm.messages import Message, Request
-from dspex.lm.secret import is_credential
+from dspex.lm.secret import is_credential, without_credentials
 
 _OF_THE_MODEL = frozenset({"headers", "extra_headers", "api_base", "base_url"})
 """Where and how a model is reached: in a call it would go to the provider, and into caches and histories, as text."""
@@ -59,9 +61,11 @@ def request_of(
 def shown(options: Mapping[str, Any], request: Request) -> dict[str, Any]:
     """Return the parameters of a call as plain values, for its history."""
     kept = {
-        name: value for name, value in options.items() if value is not None and not name.startswith("api_")
+        name: value
+        for name, value in options.items()
+        if value is not None and not (name.startswith("api_") or is_credential(name))
     }
-    return plain(kept, request)
+    return without_credentials(plain(kept, request))  # type: ignore[no-any-return]  # a dict stays one
 
 
 def plain(options: Mapping[str, Any], request: Request) -> dict[str, Any]:
@@ -86,7 +90,7 @@ def _stop(stop: Any) -> tuple[str, ...]:
     words = (stop,) if isinstance(stop, str) else stop
     if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
         raise SettingsError(f"`stop` is a text or a list of texts, not {stop!r}.")
-    return tuple(words)
+    return tuple(map(plain_text, words))
 
 
 def _tools(tools: Sequence[Any]) -> Any:
@@ -96,9 +100,10 @@ def _tools(tools: Sequence[Any]) -> Any:
 
 
 def _temperature(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+    number: Any = value if not isinstance(value, bool) and isinstance(value, numbers.Real) else -1
+    if not 0 <= number < math.inf:
         raise SettingsError(f"`temperature` is a number of at least 0, not {value!r}.")
-    return value
+    return number if type(number) is int else float(number)  # other libraries' have no JSON form
 
 
 def _whole(name: str) -> Callable[[Any], Any]:
@@ -125,12 +130,15 @@ def _format(wanted: Any) -> msgspec.Raw:
     return _raw("response_format", wanted)
 
 
-def _same(value: Any) -> Any:
-    return value
+def _rollout(value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise SettingsError(f"`rollout_id` is a whole number, not {value!r}.") from None
 
 
 _FIELDS: dict[str, Callable[[Any], Any]] = {
-    "temperature": _temperature, "max_tokens": _whole("max_tokens"), "n": _whole("n"), "stop": _stop, "rollout_id": _same, "tools": _tools,
+    "temperature": _temperature, "max_tokens": _whole("max_tokens"), "n": _whole("n"), "stop": _stop, "rollout_id": _rollout, "tools": _tools,
     "response_format": _format,
 }  # fmt: skip
 """Options that a Request has a field for; all others go to the provider as they are."""

@@ -18,6 +18,7 @@ from dspex.lm.entries import entry_of
 from dspex.lm.forms import conversation, form_of_message
 from dspex.lm.messages import Message, Request, Response, ToolSpec
 from dspex.lm.meter import Meter
+from dspex.lm.secret import is_credential, without_credentials
 from dspex.lm.states import class_path, load_lm
 from dspex.lm.stream import Tolerant
 from dspex.lm.transport import OnChunk, ask
@@ -210,7 +211,11 @@ class BaseLM:
 
     def dump_state(self) -> dict[str, Any]:
         """Return the settings as plain JSON values; without any key."""
-        kept = {name: value for name, value in self.kwargs.items() if not name.startswith("api_")}
+        kept = {
+            name: without_credentials(value)
+            for name, value in self.kwargs.items()
+            if not (name.startswith("api_") or is_credential(name))
+        }
         return {
             **class_path(self), "model": self.model, "model_type": self.model_type, "cache": self.cache,
             "num_retries": self.num_retries, **kept,

@@ -145,6 +145,8 @@ class Breaker:
         """Have the next call try at once: a person says so."""
         if self.state == "open":
             self.rests, self._until, self._rest = True, 0.0, FIRST_REST
+        elif self.state == "half_open":  # the probe that is out may hang for as long as it likes
+            self._renew()
 
     def _open(self, error: LMError) -> None:
         self.error, self.rests = error, error.kind not in PERSONAL
@@ -155,7 +157,11 @@ class Breaker:
     def _go(self, state: BreakerState) -> None:
         self.state = state
         self._results.clear()
-        self._permit = Permit(self._permit.generation + 1, probe=state == "half_open")
-        self._out = False
+        self._renew()
         if self._changed is not None:
             self._changed()
+
+    def _renew(self) -> None:
+        """Count no result of a call that is out by now."""
+        self._permit = Permit(self._permit.generation + 1, probe=self.state == "half_open")
+        self._out = False

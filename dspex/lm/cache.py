@@ -15,6 +15,7 @@ from dspex.lm.messages import Request, Response
 from dspex.lm.store import Store, default_store
 from dspex.lm.stream import Delivery
 from dspex.lm.transport import OnChunk, Transport, ask, piece_of
+from dspex.scope.scope import current
 
 if TYPE_CHECKING:
     import hashlib
@@ -67,9 +68,11 @@ class Cached:
         key = self._key(request, store)
         # The flight goes on for others when this caller has left, who must then get nothing more.
         delivery = None if on_chunk is None else Delivery(on_chunk)
+        # A run's call may wait for its provider where a person's own hears at once: they share what is kept alone.
+        flight = f"{key} in a run" if current().patient else key
         try:
             response, shared = await _host.hop(
-                store.flights.join(key, lambda: self._ask(key, request, store, delivery))
+                store.flights.join(flight, lambda: self._ask(key, request, store, delivery))
             )
         finally:
             if delivery is not None:

@@ -23,6 +23,7 @@ from dspex.errors import ContextWindowExceededError, LMInvalidRequestError, Sett
 from dspex.lm import store as _store
 from dspex.lm.exchange import masked, named, to_write, without_keys
 from dspex.lm.messages import Choice, Chunk, Request, Response
+from dspex.lm.secret import without_credentials
 from dspex.lm.store import Store
 from dspex.lm.tape import Line, Refusal, Tape
 from dspex.lm.transport import OnChunk, Transport, ask, waits
@@ -235,5 +236,5 @@ def _pieces(choice: Choice) -> Iterator[Chunk]:
 
 
 def _shown(request: Request) -> dict[str, Any]:
-    shown: dict[str, Any] = masked(msgspec.json.decode(_canon.canonical(request)))
+    shown: dict[str, Any] = without_credentials(masked(msgspec.json.decode(_canon.canonical(request))))
     return shown

@@ -105,8 +105,10 @@ class DirectTransport:
             if status == 200:
                 return _whole(body, request, on_chunk)
         except TimeoutError:
-            over = on_chunk is not None and _clock.monotonic() - began >= self._timeout * STREAM_PATIENCE
-            return timed_out(self._caller(request), self._timeout * (STREAM_PATIENCE if over else 1))
+            whole = self._timeout * STREAM_PATIENCE
+            # A loop counts in milliseconds, so that its timers may be early by one.
+            over = on_chunk is not None and _clock.monotonic() - began > 0.99 * whole
+            return timed_out(self._caller(request), whole if over else self._timeout)
         except StreamError as exc:
             caller = self._caller(request)
             return broken(caller, str(exc)) if exc.cut else _error_in_answer(caller, exc.body, str(exc))

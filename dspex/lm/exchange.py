@@ -80,7 +80,9 @@ def load(store: Store, path: str | os.PathLike[str], keys: str) -> int:
     for _ in _entries(place, keys):
         pass  # every line is looked at before the first is taken
     added = sum(store.add(line.key, line.response) for line in _entries(place, keys))
-    store.flush()
+    if not store.flush():  # the disk did not take them: where it was given up, memory does
+        for line in _entries(place, keys):
+            store.add(line.key, line.response)
     return added
 
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
-from dspex.errors import Interruption
+from dspex.errors import Interruption, LMError
 
 T = TypeVar("T")
 
@@ -35,13 +35,14 @@ class Flights(Generic[T]):
         """Return what the work under this key returns, and whether it is somebody else's.
 
         Errors are shared: whatever could be tried again was tried inside. That the first one's run was asked
-        to end is no concern of the others; one of them starts the work anew.
+        to end, or that the first one was shown a beginning, is no concern of the others; one of them starts the
+        work anew.
         """
         while True:
-            flight = self._flights.get(key)
+            flight, begun = self._flights.get(key), False
             # A flight of another loop was left behind by a fork: nobody will ever land it.
             if flight is None or flight.task.get_loop() is not asyncio.get_running_loop():
-                flight = self._start(key, work)
+                flight, begun = self._start(key, work), True
             flight.waiting += 1
             try:
                 await asyncio.wait({flight.task})
@@ -49,12 +50,12 @@ class Flights(Generic[T]):
                 flight.waiting -= 1
                 if not flight.waiting:
                     self._land(key, flight)
-            mine, flight.taken = not flight.taken, True
+            shared, flight.taken = flight.taken, True
             if not flight.task.cancelled():
                 error = flight.task.exception()
                 if error is None:
-                    return flight.task.result(), not mine
-                if mine or not isinstance(error, Interruption):
+                    return flight.task.result(), shared
+                if begun or not _is_its_own(error):
                     raise error
 
     def _start(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> _Flight[T]:
@@ -71,3 +72,8 @@ class Flights(Generic[T]):
         elif not flight.task.cancelled():
             # Looked at, so that asyncio does not report an error nobody waited for.
             flight.task.exception()
+
+
+def _is_its_own(error: BaseException) -> bool:
+    """Tell whether an error is of who began the work, and not of the work."""
+    return isinstance(error, Interruption) or (isinstance(error, LMError) and bool(error.partial))

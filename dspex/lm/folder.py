@@ -104,6 +104,11 @@ class Folder:
             self._write()
 
     @property
+    def given_up(self) -> bool:
+        """Whether it cannot be used: what is brought is kept by nobody."""
+        return self._given_up
+
+    @property
     def crowded(self) -> bool:
         """Whether the disk lags behind so far that who brings more should `flush` first."""
         return self._waiting > CROWDED

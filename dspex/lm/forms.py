@@ -251,6 +251,16 @@ def tools_of(tools: Sequence[Any]) -> tuple[ToolSpec, ...] | None:
     return None if None in specs else cast(tuple[ToolSpec, ...], specs)
 
 
+def plain_text(text: str) -> str:
+    """Return a text as Python's own kind, the one that can be written as JSON: arrays have another.
+
+    Example:
+        >>> type(plain_text(type("Text", (str,), {})("hi"))).__name__
+        'str'
+    """
+    return text if type(text) is str else str.__str__(text)
+
+
 def look(value: Any, name: str) -> Any:
     """Return a part of a dict or of an object; None where it has none."""
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
@@ -258,10 +268,14 @@ def look(value: Any, name: str) -> Any:
 
 def _content(content: Any) -> str | tuple[Part, ...]:
     if content is None or isinstance(content, str):
-        return content or ""
+        return plain_text(content or "")
     if isinstance(content, (list, tuple)):
         return tuple(
-            TextPart(part) if isinstance(part, str) else part if isinstance(part, Part) else part_of(part)
+            TextPart(plain_text(part))
+            if isinstance(part, str)
+            else part
+            if isinstance(part, Part)
+            else part_of(part)
             for part in content
         )
     raise SettingsError(
@@ -276,7 +290,7 @@ def _known_part(form: Mapping[str, Any], kind: str) -> Part | None:
         return None
     match kind:
         case "text" if isinstance(inner, str):
-            return TextPart(inner)
+            return TextPart(plain_text(inner))
         case "image_url" if isinstance(inner, str):
             return ImagePart(inner)
         case "image_url" if isinstance(inner, Mapping) and inner.keys() <= {"url", "detail"}:

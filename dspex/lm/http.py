@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 PROXIED = 1024
 """Connections through proxies at once."""
-_AT_ONCE = 256 * 1024
 _PLAIN = re.compile(r"https?://[\w.\-:\[\]]+(?:[/?][\w\-.~/%:@!$&'()*+,;=?]*)?", re.ASCII)
 _open: tuple[asyncio.AbstractEventLoop, Connections] | None = None
 _session: tuple[asyncio.AbstractEventLoop, aiohttp.ClientSession] | None = None
@@ -98,8 +97,9 @@ async def pieces(
         async with _proxied(url, headers, body, seconds, silence) as reply:
             told = _lowered(reply.headers)
             yield Piece(reply.status, told, b"")
-            async for data in reply.content.iter_any():
-                yield Piece(reply.status, told, data)
+            async with aclosing(_read(reply)) as parts:
+                async for data in parts:
+                    yield Piece(reply.status, told, data)
         return
     connection, left = await _connected(target, seconds)
     async with aclosing(connection.stream(_written(target, headers, body), left, silence)) as stream:
@@ -107,21 +107,13 @@ async def pieces(
             yield Piece(answer.status, answer.headers, data)
 
 
-async def read_all(reply: aiohttp.ClientResponse, most: int = LONGEST_BODY) -> bytes:
-    """Return the body of an answer that aiohttp reads, which unzips it, too, and knows no end of it.
+async def read_all(reply: aiohttp.ClientResponse) -> bytes:
+    """Return the body of an answer that aiohttp reads.
 
     Raises:
         BadAnswer: it is longer than any answer.
     """
-    parts, size = [], 0
-    most = LONGEST_UNZIPPED if "Content-Encoding" in reply.headers else most
-    async for part in reply.content.iter_chunked(_AT_ONCE):
-        size += len(part)
-        if size > most:
-            reply.close()
-            raise BadAnswer("the answer is too long")
-        parts.append(part)
-    return b"".join(parts)
+    return b"".join([part async for part in _read(reply)])
 
 
 def why(exc: Exception) -> str:
@@ -151,7 +143,8 @@ async def session() -> aiohttp.ClientSession:
     import aiohttp
 
     connector = aiohttp.TCPConnector(limit=PROXIED, ttl_dns_cache=300, ssl=tls)
-    made = aiohttp.ClientSession(connector=connector)
+    # All keys share it: a cookie that is set with one of them must not go along with another.
+    made = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
     _session = (loop, made)
     _host.on_close(made.close)
     return made
@@ -236,6 +229,17 @@ async def _proxied(
             yield reply
     except aiohttp.ClientError as exc:
         raise ConnectionError(str(exc) or type(exc).__name__) from None
+
+
+async def _read(reply: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+    """Yield what comes of a body; aiohttp unzips it, too, and knows no end of it."""
+    left = LONGEST_UNZIPPED if "Content-Encoding" in reply.headers else LONGEST_BODY
+    async for part in reply.content.iter_any():
+        left -= len(part)
+        if left < 0:
+            reply.close()
+            raise BadAnswer("the answer is too long")
+        yield part
 
 
 def _lowered(headers: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import re
 import warnings
@@ -57,6 +58,9 @@ _WITHOUT_COUNTS = {"bytez", "oci"}
 _loaded: list[ModuleType] = []
 STREAM_PATIENCE = 10
 """How many times `timeout` a streamed answer may take as a whole; its silences are held to `timeout` itself."""
+
+LONGEST = 1e6
+"""Seconds for one try; no frame can say that it is for ever."""
 
 
 @runtime_checkable
@@ -130,7 +134,9 @@ class LiteLLMTransport:
             return await self._here(request, caller, on_chunk)
         ask = self._frame(request, stream=on_chunk is not None)
         try:
-            return await workers.shared().answer(ask, caller, limit=self._workers, on_chunk=on_chunk)
+            return await workers.shared().answer(
+                ask, caller, limit=self._workers, seconds=self._seconds(on_chunk), on_chunk=on_chunk
+            )
         except asyncio.CancelledError:
             return None
 
@@ -145,7 +151,7 @@ class LiteLLMTransport:
             return None
         try:
             # Its own limits begin anew with each byte that comes.
-            async with asyncio.timeout(self._timeout * (1 if on_chunk is None else STREAM_PATIENCE)):
+            async with asyncio.timeout(self._seconds(on_chunk)):
                 return await self._asked(its, request, on_chunk)
         except asyncio.CancelledError:
             return None
@@ -164,10 +170,14 @@ class LiteLLMTransport:
             return await _pieces(its, arguments, on_chunk)
         return _response(await its.acompletion(**arguments))
 
+    def _seconds(self, on_chunk: OnChunk | None) -> float:
+        """Return what an answer may take as a whole."""
+        return self._timeout * (1 if on_chunk is None else STREAM_PATIENCE)
+
     def _frame(self, request: Request, *, stream: bool) -> Ask:
         form = request.response_format
         return Ask(
-            route=self._route, timeout=self._timeout, stream=stream,
+            route=self._route, timeout=min(self._timeout, LONGEST), stream=stream,
             request=request if form is None else msgspec.structs.replace(request, response_format=None),
             response_format="" if form is None else bytes(form).decode(),
             api_key=None if self._api_key is None else self._api_key.reveal(),
@@ -256,9 +266,11 @@ class LiteLLMTransport:
 
 def _response(answer: Any) -> Response:
     try:
-        cost = (getattr(answer, "_hidden_params", None) or {}).get("response_cost")
-        # Zero is what litellm says where it knows no price.
-        return msgspec.structs.replace(response_from(_form(answer)), cost=float(cost) if cost else None)
+        cost = float((getattr(answer, "_hidden_params", None) or {}).get("response_cost") or 0.0)
+        # Zero is what litellm says where it knows no price, and less where a server counts less than no tokens.
+        return msgspec.structs.replace(
+            response_from(_form(answer)), cost=cost if 0.0 < cost < math.inf else None
+        )
     except (AttributeError, TypeError, ValueError) as exc:
         raise NoAnswerError(str(exc)) from None
 

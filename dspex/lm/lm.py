@@ -22,11 +22,11 @@ from dspex.lm.custom import around, run_forward
 from dspex.lm.forms import Form, conversation, form_of_response
 from dspex.lm.messages import Request, Response
 from dspex.lm.meter import Meter
-from dspex.lm.options import check_state, read_options
+from dspex.lm.options import check_call, check_state, read_options
 from dspex.lm.prices import Price, capabilities_of, per_million
-from dspex.lm.providers import Route
+from dspex.lm.providers import Route, route
 from dspex.lm.retry import Retry
-from dspex.lm.secret import Secret, public_url
+from dspex.lm.secret import Secret, public_url, without_credentials
 from dspex.lm.states import CLASS_KEY, class_path
 from dspex.lm.transport import NONE, Capabilities, OnChunk, Transport, ask
 
@@ -188,20 +188,26 @@ class LM(BaseLM):
         return self.model == "practice" and self._transport is None
 
     def copy(self, **changes: Any) -> Self:
-        """Return an LM with other settings and a history of its own.
+        """Return an LM with other settings and a history of its own; another provider's model is given no key of ours.
 
         Example:
             >>> LM("practice").copy(temperature=0.7)
             LM('practice', temperature=0.7)
         """
-        given = self._given()
+        given, secrets = self._given(), self._options.secrets
+        if (
+            self._options.api_base is None
+            and "api_base" not in changes
+            and not self._is_ours(changes.get("model"))
+        ):
+            given["api_key"], secrets = None, {}
         usual = dict(self.kwargs)
         if "max_tokens" in changes:
             usual.pop("max_completion_tokens", None)
         other = object.__new__(type(self))
         # What a subclass keeps is shared; all that is ours is made anew.
         vars(other).update(vars(self))
-        LM.__init__(other, **{**given, **usual, **self._options.secrets, **changes})
+        LM.__init__(other, **{**given, **usual, **secrets, **changes})
         return other
 
     def dump_state(self) -> dict[str, Any]:
@@ -222,7 +228,8 @@ class LM(BaseLM):
             "pool": None if self._described is None else self._described.state(),
             "fallbacks": [place.shown() for place in self._fallbacks] or None,
         }  # fmt: skip
-        return {name: value for name, value in {**state, **self.kwargs}.items() if value is not None}
+        known = {name: value for name, value in {**state, **self.kwargs}.items() if value is not None}
+        return without_credentials(known)  # type: ignore[no-any-return]  # a dict stays one
 
     @classmethod
     def load_state(
@@ -251,7 +258,7 @@ class LM(BaseLM):
         return cls(**check_state(given, trusted=allow_unsafe_lm_state))
 
     def __repr__(self) -> str:
-        shown = {name: value for name, value in self.kwargs.items() if value is not None}
+        shown = without_credentials({name: value for name, value in self.kwargs.items() if value is not None})
         if self._options.api_base is not None:
             shown["api_base"] = public_url(self._options.api_base)
         if self._described is not None:
@@ -275,6 +282,11 @@ class LM(BaseLM):
 
     # ------------------------------------------------------------------------------------------- private
 
+    def _is_ours(self, model: object) -> bool:
+        """Tell whether a model is of our provider, whose key ours is."""
+        ways = self._way, route(model) if isinstance(model, str) else None
+        return ways[0] is None or ways[1] is None or ways[0].provider == ways[1].provider
+
     def _given(self) -> dict[str, Any]:
         """Return what `LM(...)` takes to be like this one, but for parameters and secrets."""
         return {
@@ -295,8 +307,10 @@ class LM(BaseLM):
         self, request: Request, options: Mapping[str, Any], on_chunk: OnChunk | None = None
     ) -> Response:
         stack = self._stack
-        if options and bool(options.get("cache", self.cache)) is not self.cache:
-            stack = self._build(self._way, cached=not self.cache)
+        if options:
+            check_call(options)
+            if bool(options.get("cache", self.cache)) is not self.cache:
+                stack = self._build(self._way, cached=not self.cache)
         if self.use_developer_role:
             request = _renamed(request)
         return await ask(stack, request, on_chunk)

@@ -200,7 +200,7 @@ class Meter:
 
     def _cost(self, response: Response) -> float | None:
         own = None if response.by else self._own
-        if own is None and response.cost is not None:
+        if own is None and response.cost is not None and 0 <= response.cost < math.inf:
             return response.cost
         price = own or price_of(response.by or self._model)
         # No prompt has no tokens: an endpoint that counts none tells nothing about the cost.

@@ -21,6 +21,10 @@ _HEADERS = ("headers", "extra_headers")
 _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _OURS = frozenset({"content-length", "transfer-encoding", "connection", "host", "accept-encoding"})
 """Headers by which both ends agree where a request ends; a second one could hide another request in it."""
+_NOT_IN_A_CALL = {
+    "model": "model", "num_retries": "num_retries", "max_retries": "num_retries", "retry_policy": "num_retries",
+}  # fmt: skip
+"""Prices and keys are a model's; and a library below would take a wish for retries at its word, and retry beside us."""
 _UNSENDABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -37,7 +41,7 @@ class Options:
 
     parameters: dict[str, Any]
     api_key: Secret | None = None
-    api_base: str | None = None
+    api_base: str | None = field(default=None, repr=False)
     headers: dict[str, Secret] = field(default_factory=dict)
     credentials: dict[str, Secret] = field(default_factory=dict)
 
@@ -101,6 +105,7 @@ def read_options(
         raise SettingsError(
             "`api_base` holds a user and a password, and api_key= another key; give one of them."
         )
+    _check_further(further)
     parameters = {"temperature": temperature, **_limit(model, max_tokens, further), **further}
     return Options(
         parameters=parameters,
@@ -109,6 +114,20 @@ def read_options(
         headers=headers,
         credentials=credentials,
     )
+
+
+def check_call(options: Mapping[str, Any]) -> None:
+    """Refuse what no call of an `LM` can say.
+
+    Raises:
+        SettingsError: it says so.
+    """
+    for name, word in _NOT_IN_A_CALL.items():
+        if name in options:
+            raise SettingsError(
+                f"`{name}` cannot be said in a call: `lm.copy({word}=...)` makes a model that does."
+            )
+    _check_further(options)
 
 
 def check_state(state: Mapping[str, Any], *, trusted: bool) -> dict[str, Any]:
@@ -132,6 +151,17 @@ def check_state(state: Mapping[str, Any], *, trusted: bool) -> dict[str, Any]:
             )
     pool = state.get("pool")
     return dict(state) if pool is None else {**state, "pool": _pool(pool)}
+
+
+def _check_further(options: Mapping[str, Any]) -> None:
+    for name in ("max_retries", "retry_policy"):
+        if name in options:
+            raise SettingsError(
+                f"`{name}` is no parameter of a model's: num_retries= says how often is asked again."
+            )
+    extra = options.get("extra_body")
+    if extra is not None and not isinstance(extra, Mapping):
+        raise SettingsError(f'extra_body= is a dict such as {{"top_k": 5}}, not a `{type(extra).__name__}`.')
 
 
 def _addresses(state: Mapping[str, Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from types import NoneType
 from typing import Any, Literal
 
 import msgspec
@@ -28,6 +29,9 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     api_base: str | None = None
     api_key: Secret | None = None
 
+    def __repr__(self) -> str:
+        return f"Place({self.shown()!r})"
+
     def shown(self) -> str | dict[str, str]:
         """Return it as it may be shown and saved: without its key."""
         base = None if self.api_base is None else public_url(self.api_base)
@@ -45,7 +49,8 @@ class Pool:
             `model`, `api_base` and `api_key`. Calls go where there is most room, and on to the next where one fails.
             None for the model's own.
         concurrency: calls at once at each endpoint: a number, or `auto` to find what the provider takes.
-        rpm, tpm: requests and tokens a minute at each endpoint; None for no known limit.
+        rpm, tpm: requests and tokens a minute at each endpoint; None for no known limit: where the provider has one
+            all the same, its 429s teach the pace it takes, and calls keep to that and try a little more now and then.
         workers: processes for litellm, which reaches the providers that are not OpenAI-compatible; 0 to run it in
             this one.
         patience: seconds for which a run's call waits while no endpoint can be asked.
@@ -138,7 +143,9 @@ def reset(model: str = "") -> list[str]:
         >>> reset("openai/never-asked")
         []
     """
-    shut = [e for e in registry.all(model) if e.breaker.state != "closed" or e.gate.limit.frozen]
+    shut = [
+        e for e in registry.all(model) if e.breaker.state != "closed" or e.gate.limit.frozen or e.gate.pace
+    ]
     for endpoint in shut:
         _host.loop().call_soon_threadsafe(endpoint.reset)
     return list(dict.fromkeys(endpoint.model for endpoint in shut))
@@ -160,11 +167,14 @@ def _place(one: object, name: str) -> Place:
             )
     if not one.get("model") and not one.get("api_base"):
         raise SettingsError(f"An entry of {name}= names neither a `model` nor an `api_base`.")
+    for word, said in one.items():
+        if not isinstance(said, (str, NoneType) if word != "api_key" else (str, NoneType, Secret)):
+            raise SettingsError(f"`{word}` in an entry of {name}= is a text, not a `{type(said).__name__}`.")
     key = one.get("api_key")
     return Place(
         model=one.get("model"),
         api_base=one.get("api_base"),
-        api_key=key if key is None or isinstance(key, Secret) else Secret(str(key).strip()),
+        api_key=key if key is None or isinstance(key, Secret) else Secret(key.strip()),
     )
 
 

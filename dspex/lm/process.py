@@ -65,7 +65,7 @@ class Worker(asyncio.SubprocessProtocol):
     """
 
     def __init__(self, on_end: Callable[[Worker], None]) -> None:
-        self.calls: dict[int, asyncio.Queue[Piece | Answer | Failure | None]] = {}
+        self.calls: dict[int, asyncio.Queue[Piece | Answer | Failure | TimeoutError | None]] = {}
         self.ready = False
         self.end = ""
         self.last_words = ""
@@ -91,17 +91,22 @@ class Worker(asyncio.SubprocessProtocol):
         """The process's id, 0 before it has one."""
         return 0 if self._process is None else self._process.get_pid() or 0
 
-    async def carry(self, ask: Ask, on_chunk: OnChunk | None) -> Answer | Failure | None:
+    async def carry(self, ask: Ask, on_chunk: OnChunk | None, seconds: float) -> Answer | Failure | None:
         """Have the process answer a request; None where it ended before.
 
         Raises:
             FrameError: the request cannot be written.
+            TimeoutError: no answer came within so many seconds.
         """
         ask.id = next(_ids)
         frame = pack(ask)
         said = self.calls[ask.id] = asyncio.Queue()
         self._tell_surroundings()
         self._write(frame)
+        # An empty context, as below: a timer that was cancelled may be kept until its time.
+        late = asyncio.get_running_loop().call_later(
+            seconds, said.put_nowait, TimeoutError(), context=contextvars.Context()
+        )
         taken, over = 0, False
         try:
             while isinstance(word := await said.get(), Piece):
@@ -110,9 +115,12 @@ class Worker(asyncio.SubprocessProtocol):
                 taken += 1
                 if taken % TOOK == 0:
                     self._say(Took(id=ask.id, pieces=TOOK))
+            if isinstance(word, TimeoutError):
+                raise word
             over = True
             return word
         finally:
+            late.cancel()
             del self.calls[ask.id]
             if not over:
                 self._say(Leave(id=ask.id))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -124,7 +124,7 @@ class Route:
     wire: Wire
     provider: str
     model: str
-    base: str = ""
+    base: str = field(default="", repr=False)  # a password may be in it
     keys: tuple[str, ...] = ()
     needs_key: bool = False
 

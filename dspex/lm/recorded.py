@@ -95,8 +95,17 @@ def error_of(kind: str, message: str, **about: Any) -> LMError:
 def _encode(record: _Record) -> bytes:
     try:
         return msgspec.msgpack.encode(record)
-    except UnicodeEncodeError:
-        return msgspec.msgpack.encode(_canon.legible(msgspec.to_builtins(record)))
+    except (UnicodeEncodeError, OverflowError):
+        return msgspec.msgpack.encode(_bounded(_canon.legible(msgspec.to_builtins(record))))
+
+
+def _bounded(value: Any) -> Any:
+    """Return plain values with numbers of more than 64 bits as text, which a record can hold."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return hex(value)  # as decimals, Python refuses to write the longest
+    if isinstance(value, dict):
+        return {name: _bounded(part) for name, part in value.items()}
+    return [_bounded(part) for part in value] if isinstance(value, list) else value
 
 
 @cache

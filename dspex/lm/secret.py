@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
-from typing import NoReturn
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
 
 from dspex.errors import SettingsError
 
@@ -18,6 +18,7 @@ TEXT_LIMIT = 500
 
 _PATTERNS = re.compile(
     r"(?i:\bbearer\s+[^\s\"',;]+)"
+    r"|(?i:\b(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?basic\s+[^\s\"',;]+)"
     r"|(?<![A-Za-z0-9])(?:sk|pk|rk|gsk|xai|pplx|nvapi|csk|r8|hf)[-_][A-Za-z0-9_\-*.]{6,}"
     r"|\bAKIA[A-Z0-9]{12,}"
     r"|\bAIza[A-Za-z0-9_\-]{10,}"
@@ -27,8 +28,11 @@ _USERINFO = re.compile(r"(?<=://)[^/?#\s\"'<>]+@")
 _ANY_USERINFO = re.compile(r"(?<=://)[^\s]+@")
 """The same where a password was written as it is, with what ends an address in it."""
 _CREDENTIAL = re.compile(
-    r"(?:_key|_token|_secret|_password|_credentials|_access_key_id)$|^(?:password|credentials)$"
+    r"(?:^|[_-])(?:(?:api)?key|token|secret|password|credentials|access_key_id)$|^auth(?:orization)?$",
+    re.IGNORECASE,
 )
+_LONG = 16
+"""Letters of what an address asks with from which on it may be a key, under whichever name."""
 _NO_CREDENTIAL = frozenset({"prompt_cache_key"})
 _KEY_IN_ENV = re.compile(r"_(?:API_?KEY|TOKEN|SECRET|SECRET_ACCESS_KEY)$")
 
@@ -77,6 +81,21 @@ def is_credential(name: str) -> bool:
     return name not in _NO_CREDENTIAL and _CREDENTIAL.search(name) is not None
 
 
+def without_credentials(value: Any) -> Any:
+    """Return plain values with every text masked that stands under the name of a credential, however deep.
+
+    Example:
+        >>> without_credentials({"extra_body": {"api_key": "abc", "top_k": 5}})
+        {'extra_body': {'api_key': '***', 'top_k': 5}}
+    """
+    if isinstance(value, Mapping):
+        return {
+            name: MASK if isinstance(part, str) and is_credential(str(name)) else without_credentials(part)
+            for name, part in value.items()
+        }
+    return [without_credentials(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
 def redact(text: str, secrets: Iterable[Secret] = (), limit: int = TEXT_LIMIT) -> str:
     """Return a text from outside without keys and cut to `limit` characters.
 
@@ -109,7 +128,7 @@ def public_url(url: str) -> str:
 
 
 def keys_in_url(url: str) -> tuple[Secret, ...]:
-    """Return what is secret in an address: its password, as written and as sent, and keys it asks with.
+    """Return what is secret in an address: its password, as written and as sent, and whatever it asks with may be a key.
 
     Example:
         >>> [key.reveal() for key in keys_in_url("http://me:p%40ss@h/x?key=abcdef&q=1")]
@@ -122,9 +141,7 @@ def keys_in_url(url: str) -> tuple[Secret, ...]:
 
     parts = urlsplit(url)
     asked = parse_qsl(parts.query)
-    found = [
-        value for name, value in asked if name.lower() in ("key", "token") or is_credential(name.lower())
-    ]
+    found = [value for name, value in asked if len(value) >= _LONG or is_credential(name)]
     user, colon, password = parts.netloc.rpartition("@")[0].partition(":")
     if password:
         sent = f"{unquote(user)}{colon}{unquote(password)}".encode("utf-8", "replace")
@@ -143,4 +160,6 @@ def shown_url(text: str) -> str:
 
 
 def _keys_in_environment() -> set[str]:
-    return {value for name, value in os.environ.items() if value and _KEY_IN_ENV.search(name)}
+    values = {value for name, value in os.environ.items() if value and _KEY_IN_ENV.search(name)}
+    proxies = (value for name, value in os.environ.items() if name.lower().endswith("_proxy"))
+    return values | {key.reveal() for proxy in proxies for key in keys_in_url(proxy)}

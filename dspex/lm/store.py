@@ -217,7 +217,7 @@ class Store:
         if key in self.memory or (self.folder is not None and self.folder.get(key) is not None):
             return False
         raw = msgspec.json.encode(msgspec.structs.replace(response, cost=None, cached=False, seconds=0.0))
-        if self.folder is None:
+        if self.folder is None or self.folder.given_up:
             marked = msgspec.structs.replace(response, cost=0.0, cached=True)
             self.memory.put(key, marked, len(raw))
         else:

@@ -19,6 +19,8 @@ LONGEST_EVENT = 8 * 1024 * 1024
 LONGEST_ANSWER = 64 * 1024 * 1024
 """Bytes; a model writes for hours before it reaches them, a broken server at once."""
 _DONE = b"[DONE]"
+_MARK = b"\xef\xbb\xbf"
+"""What some servers write before their first line to say that it is UTF-8."""
 
 
 class StreamError(NoAnswerError):
@@ -80,7 +82,7 @@ class Events:
         return [*lines[:-1], lines[-1] + tail]
 
     def _take(self, line: bytes) -> Iterator[bytes]:
-        line = line.rstrip(b"\r")
+        line = line.rstrip(b"\r").removeprefix(_MARK)
         if line.startswith(b"data:"):
             self._data.append(line[5:].removeprefix(b" "))
             self._waiting += len(line)

@@ -14,6 +14,8 @@ from dspex import _canon
 from dspex.lm.forms import form_of_message, form_of_tool
 from dspex.lm.messages import Call, Choice, FinishReason, Request, Response, Usage
 
+MOST_TOKENS = 2**53
+"""What every machine that reads a journal can still count."""
 _REASONING = re.compile(r"(?:^|/)(?:o[1-9](?![a-z0-9])|gpt-5(?!-chat))")
 _FINISH: dict[str | None, FinishReason] = {
     None: "stop",
@@ -92,10 +94,9 @@ class WireUsage(msgspec.Struct):
     completion_tokens: int | None = 0
 
     def usage(self) -> Usage:
-        """Return the tokens as ours; a count below zero, by which a budget would grow, is none."""
+        """Return the tokens as ours."""
         return Usage(
-            prompt_tokens=max(0, self.prompt_tokens or 0),
-            completion_tokens=max(0, self.completion_tokens or 0),
+            prompt_tokens=count_of(self.prompt_tokens), completion_tokens=count_of(self.completion_tokens)
         )
 
 
@@ -162,6 +163,10 @@ def body_of(request: Request, model: str, *, stream: bool = False) -> bytes:
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     body |= request.options or {}
+    if (
+        "extra_body" in body
+    ):  # OpenAI's own client takes further parameters under this name and sends them as the others
+        body |= msgspec.json.decode(body.pop("extra_body"), type=dict[str, msgspec.Raw])
     try:
         return msgspec.json.encode(body)
     except UnicodeEncodeError:  # half a character, which no provider can read
@@ -224,6 +229,11 @@ def _choice(message: WireMessage, finish: str | None) -> Choice:
         reasoning=message.thought(),
         citations=message.citations(),
     )
+
+
+def count_of(tokens: int | None) -> int:
+    """Return a count of tokens that can be; one that cannot is none: by one below zero a budget would grow."""
+    return tokens if tokens is not None and 0 < tokens < MOST_TOKENS else 0
 
 
 def _listed(value: object) -> list[object]:

@@ -13,7 +13,7 @@ from collections import deque
 from dspex import _clock, _host
 from dspex.errors import LMError, LMInvalidRequestError, LMTransportError, LMUnavailableError
 from dspex.events.event import LMRetry
-from dspex.lm.failures import Caller
+from dspex.lm.failures import Caller, timed_out
 from dspex.lm.frames import Answer, Ask, FrameError, error_of
 from dspex.lm.messages import Response
 from dspex.lm.process import Worker
@@ -26,6 +26,10 @@ WITHIN = 60.0
 """More than so many ends within so many seconds, and no process is started until they are past."""
 BUSY = 8
 """Calls under way in each process before a further one is started, where it may be."""
+SLACK = 2.0
+"""Seconds that a process may be late with the news that its time is over."""
+IMPORT = 60.0
+"""The same for one that has yet to import litellm."""
 
 
 class Workers:
@@ -51,7 +55,7 @@ class Workers:
         return [worker.pid for worker in self._all if worker.pid]
 
     async def answer(
-        self, ask: Ask, caller: Caller, *, limit: int, on_chunk: OnChunk | None
+        self, ask: Ask, caller: Caller, *, limit: int, seconds: float, on_chunk: OnChunk | None
     ) -> Response | LMError:
         """Have a request answered, or give the error.
 
@@ -59,15 +63,18 @@ class Workers:
             ask: the request.
             caller: for the words of an error.
             limit: how many processes there may be.
+            seconds: what the answer may take there; a process that hangs cannot keep the time itself.
             on_chunk: takes the pieces; None to ask for the whole.
         """
         delivery = None if on_chunk is None else Delivery(on_chunk)
         sent = 0
         while (worker := self._pick(limit)) is not None:
             try:
-                said = await worker.carry(ask, delivery)
+                said = await worker.carry(ask, delivery, seconds + (SLACK if worker.ready else IMPORT))
             except FrameError as exc:
                 return caller.error(LMInvalidRequestError, "The request cannot be sent", str(exc))
+            except TimeoutError:
+                return _with(timed_out(caller, seconds), "" if delivery is None else delivery.text)
             if isinstance(said, Answer):
                 return said.response
             partial = "" if delivery is None else delivery.text

@@ -14,9 +14,11 @@ import msgspec
 from dspex import _host
 from dspex.errors import DataError, LMUnexpectedError, SettingsError
 from dspex.lm import asking
+from dspex.lm.forms import plain_text
 from dspex.lm.lm import LM
 from dspex.lm.messages import Request, Response
 from dspex.lm.meter import Meter
+from dspex.lm.options import check_call
 from dspex.lm.secret import is_credential
 from dspex.retrieve.ranking import Numbers
 from dspex.retrieve.retriever import Own, called, in_role, name_of, whole
@@ -122,6 +124,7 @@ class Embedder:
     ) -> list[Response]:
         settings = {name: value for name, value in kwargs.items() if _is_private(name)}
         options = {name: value for name, value in kwargs.items() if name not in settings}
+        check_call(options)
         model = lm.copy(**settings) if settings else lm
         said = {} if caching is None else {"cache": caching}
         plain = asking.request_of(lm.model, (), lm.kwargs, options)
@@ -215,7 +218,7 @@ def _texts(inputs: Any) -> list[str]:
     for place, text in enumerate(texts):
         if not isinstance(text, str):
             raise DataError(f"All inputs must be strings: number {place} is a `{type(text).__name__}`.")
-    return texts
+    return list(map(plain_text, texts))
 
 
 def _is_private(name: str) -> bool:

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any
 
 from dspex.data.example import Prediction
 from dspex.errors import DataError
+from dspex.lm.forms import plain_text
 from dspex.lm.messages import Choice, Response
 
 TEXT_NAMES = ("long_text", "text", "passage", "content", "page_content", "document", "contents")
 """Names under which retrievers keep a passage's text, the surest first."""
-_PLAIN = (str, int, float, bool, type(None))
+_NOTHING = Choice(citations=({"found": False},))
+"""Stands for no passages: an answer that holds nothing at all is taken for none, and kept by no cache."""
+_MOST_PLACES = 2**53
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +76,8 @@ def response_of_found(found: Sequence[Found], model: str) -> Response:
     for one in found:
         known = {"index": one.index, "score": one.score, "source": dict(one.source) or None}
         told: dict[str, object] = {name: value for name, value in known.items() if value is not None}
-        choices.append(Choice(text=one.text, citations=(told,) if told else ()))
-    return Response(choices=tuple(choices), model=model, cost=0.0)
+        choices.append(Choice(text=plain_text(one.text), citations=(told,) if told else ()))
+    return Response(choices=tuple(choices) or (_NOTHING,), model=model, cost=0.0)
 
 
 def prediction_of(response: Response, *, scores: bool = True) -> Prediction:
@@ -86,8 +90,9 @@ def prediction_of(response: Response, *, scores: bool = True) -> Prediction:
             indices=[3]
         )
     """
-    known: list[dict[str, Any]] = [dict(c.citations[0]) if c.citations else {} for c in response.choices]
-    fields: dict[str, Any] = {"passages": [choice.text for choice in response.choices]}
+    choices = [choice for choice in response.choices if choice != _NOTHING]
+    known: list[dict[str, Any]] = [dict(c.citations[0]) if c.citations else {} for c in choices]
+    fields: dict[str, Any] = {"passages": [choice.text for choice in choices]}
     for name, many in (("index", "indices"), ("score", "scores")):
         if known and all(name in one for one in known) and (scores or name != "score"):
             fields[many] = [one[name] for one in known]
@@ -128,16 +133,29 @@ def _one(row: Any) -> Found | None:
         return None
     index = _number(row.get("index"))
     told = {
-        str(key): value
+        str(key): _plain(value)
         for key, value in row.items()
-        if key not in (name, "index", "score") and isinstance(value, _PLAIN) and value != row[name]
+        if key not in (name, "index", "score") and _is_plain(value) and value != row[name]
     }
     return Found(
         text=row[name],
-        index=None if index is None else int(index),
+        index=int(index) if index is not None and 0 <= index < _MOST_PLACES else None,
         score=_number(row.get("score")),
         source=told,
     )
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, (str, Real))
+
+
+def _plain(value: Any) -> Any:
+    """Return a text or number as Python's own kind, the one that can be kept: arrays have others."""
+    if isinstance(value, str):
+        return plain_text(value)
+    if value is None or isinstance(value, bool):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value)
 
 
 def _number(value: Any) -> float | None:

@@ -6,6 +6,7 @@ What a service sends is read in the forms in use: a list of passages, or an obje
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -96,7 +97,7 @@ class HTTPRetriever(Retriever):
         super().__init__(None, k, name=name or host, callbacks=callbacks)
         if method not in ("GET", "POST"):
             raise SettingsError(f"`method` is `GET` or `POST`, not `{method}`.")
-        if isinstance(timeout, bool) or not (isinstance(timeout, (int, float)) and timeout > 0):
+        if isinstance(timeout, bool) or not (isinstance(timeout, (int, float)) and 0 < timeout < math.inf):
             raise SettingsError(f"`timeout` takes a number of seconds above 0, not `{timeout!r}`.")
         whole("num_retries", num_retries, 0)
         if read is not None and not callable(read):
@@ -205,11 +206,15 @@ class _Service:
             hint="pass api_key= or headers=",
             secrets=self.secrets,
         )
+        return given(await self._outcome(request, caller))
+
+    async def _outcome(self, request: Request, caller: Caller) -> Response | LMError | None:
+        """Ask and read; an error is given back, for what came may quote the key and is in none of its frames then."""
         answer = await self._exchange(request, caller)
+        # A `read` of the user's own may take its time, which the loop has not.
         if isinstance(answer, bytes):
-            # A `read` of the user's own may take its time, which the loop has not.
-            return given(await _host.in_worker(self._passages, answer, request, caller))
-        return given(answer)
+            return await _host.in_worker(self._passages, answer, request, caller)
+        return answer
 
     async def _exchange(self, request: Request, caller: Caller) -> bytes | LMError | None:
         session = await http.session()

@@ -17,6 +17,7 @@ from dspex import _canon, _host
 from dspex.data.example import Prediction
 from dspex.errors import DataError, SettingsError
 from dspex.events.event import LMRole
+from dspex.lm.forms import plain_text
 from dspex.lm.messages import Message, Request, Response
 from dspex.lm.meter import Meter
 from dspex.retrieve.found import Found, found_in, prediction_of, response_of_found
@@ -97,7 +98,7 @@ class Retriever:
         wanted = self.k if k is None else whole("k", k)
         request = Request(
             model=self.name,
-            messages=(Message(role="user", content=query),),
+            messages=(Message(role="user", content=plain_text(query)),),
             options={name: _json(value) for name, value in sorted({**options, "k": wanted}.items())},
         )
         with in_role("retrieval"):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy
 import pytest
 
 import dspex
@@ -75,6 +76,34 @@ def test_what_is_no_answer_is_said(given: Any):
     """The error names what came and what should."""
     with pytest.raises(LMUnexpectedError, match="holds no answer"):
         Echo(lambda _: given)("hi")
+
+
+@pytest.mark.parametrize("cost", [-5.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("tokens", [-5, 10**30])
+def test_odd_counts_and_costs_are_not_known(cost: float, tokens: int):
+    """They refill no budget, and a run that met them can be read."""
+
+    def odd(_: str) -> dict[str, Any]:
+        usage = {"prompt_tokens": tokens, "completion_tokens": tokens}
+        return {
+            **openai("[[ ## answer ## ]]\nblue"),
+            "usage": usage,
+            "_hidden_params": {"response_cost": cost},
+        }
+
+    program = dspex.Predict("question -> answer")
+    program.lm = Echo(odd)
+    rows = [dspex.Example(question="q", answer="blue").with_inputs("question")]
+    run = dspex.Evaluate(devset=rows, metric=dspex.exact("answer")).start(program)
+    assert run.result(timeout=20).score == 100.0
+    (model,) = run.state.lm
+    assert (model.prompt_tokens, model.completion_tokens, model.cost) == (0, 0, 0.0)
+
+
+def test_texts_of_other_libraries_are_texts():
+    """As an array of answers holds them."""
+    answers = Echo(lambda _: list(numpy.array(["blue", "red"])))("hi")
+    assert (answers, [type(text) for text in answers]) == (["blue", "red"], [str, str])
 
 
 def test_a_program_asks_it(happened: Happened):

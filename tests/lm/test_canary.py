@@ -16,10 +16,12 @@ import pytest
 from dspex.errors import LMError
 from dspex.events.event import AnyEvent
 from dspex.lm.lm import LM
+from dspex.lm.pool import Pool
 from dspex.lm.store import default_store
 from dspex.testing.server import Fault, serving
 
 CANARY = "sk-canary-0123456789abcdef"
+FORMLESS = "canary-of-no-known-form"
 ECHO = "you sent {authorization}, which is wrong"
 
 
@@ -89,6 +91,22 @@ def test_no_failure_shows_the_key(
     assert CANARY not in whole(error)
     assert CANARY not in caplog.text
     assert CANARY not in f"{lm!r} {lm!s} {lm.history} {lm.dump_state()} {vars(lm)}"
+
+
+@pytest.mark.parametrize("address", ["me:{key}@{host}", "{host}?key={key}", "{host}?subscription={key}"])
+@pytest.mark.parametrize("fault", [Fault(status=401, message=f"what is {FORMLESS}?"), Fault(drop=True)])
+def test_no_failure_shows_the_key_in_an_address(fault: Fault, address: str):
+    """Not even to who looks into the model: neither by a known name nor by its form could anybody tell it."""
+    with serving(always=fault) as server:
+        there = address.format(key=FORMLESS, host=server.base_url.removeprefix("http://"))
+        lm = LM("openai/m", api_base=f"http://{there}", cache=False, num_retries=0)
+        error = provoke(lm)
+        assert lm.pool is not None
+        doors = list(lm.pool._doors())
+        inside = [vars(part) for door in doors for part in (door, door.transport, door.endpoint)]
+    pool = Pool([f"http://{there}"])
+    assert FORMLESS not in whole(error)
+    assert FORMLESS not in f"{lm!r} {lm.dump_state()} {vars(lm)} {inside} {pool!r} {pool.endpoints}"
 
 
 def test_no_event_and_no_file_holds_the_key(

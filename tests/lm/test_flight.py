@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from dspex.errors import CancelRequested, LMServerError
+from dspex.errors import CancelRequested, LMServerError, LMTransportError
 from dspex.lm.flight import Flights
 
 
@@ -100,6 +100,33 @@ async def test_the_end_of_the_first_ones_run_is_not_shared():
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(results[0], CancelRequested)
     assert results[1] == ("done", False)
+    assert work.started == 2
+
+
+async def test_the_end_of_a_run_that_has_left_is_not_shared():
+    """The first one has gone already, its work goes on in its name: whoever stays starts it anew."""
+    flights, work = Flights[str](), Work()
+    work.errors = [CancelRequested("the first one's run")]
+    first, *others = await join(flights, work, 3)
+    first.cancel()
+    await settle()
+    work.gate.set()
+    results = await asyncio.gather(*others)
+    assert sorted(results) == [("done", False), ("done", True)]
+    assert work.started == 2
+
+
+async def test_an_answer_that_broke_off_is_begun_anew_for_who_read_nothing_of_it():
+    """Only the first one has shown its beginning; all others can still be given a whole one."""
+    flights, work = Flights[str](), Work()
+    broken = LMTransportError("the connection broke")
+    broken.partial = "The answer is no"
+    work.errors = [broken]
+    tasks = await join(flights, work, 3)
+    work.gate.set()
+    first, *others = await asyncio.gather(*tasks, return_exceptions=True)
+    assert first is broken
+    assert sorted(others) == [("done", False), ("done", True)]
     assert work.started == 2
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+import dspex
 from dspex import _host
-from dspex.errors import LMError, LMUnexpectedError
-from dspex.lm import http1
+from dspex.errors import LMError, LMTransportError, LMUnexpectedError
+from dspex.lm import http, http1
 from dspex.lm.failures import Caller, read_error, redirected
 from dspex.lm.http1 import Answer, BadAnswer, UnsendableError, head_of
 from dspex.lm.lm import LM
@@ -21,6 +22,7 @@ from dspex.lm.messages import Message
 from dspex.lm.stream import Assembly, StreamError
 from dspex.lm.wire import NoAnswerError, response_of
 from dspex.testing.server import Fault, serving
+from dspex.testing.server.sockets import Asked, Sockets
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 DEEP = "[" * 100_000
@@ -149,6 +151,26 @@ def test_tokens_below_zero_are_none():
     assert not lm.history[-1]["cost"] or lm.history[-1]["cost"] >= 0
 
 
+@pytest.mark.parametrize("tokens", [2**53, 2**64, 10**400])
+def test_more_tokens_than_there_can_be_are_none(tokens: int):
+    """Neither a budget nor a journal is to hold what no machine's number can."""
+    usage = response_of((SAID % f'{{"prompt_tokens":{tokens},"completion_tokens":{tokens}}}').encode()).usage
+    assert usage.total_tokens == 0
+
+
+def test_a_number_of_any_size_ends_no_run():
+    """A citation may hold what it likes: the answer beside it is kept, and a run goes on."""
+    fields = {"citations": [{"page": 10**30}]}
+    message = {"content": "[[ ## answer ## ]]\nblue", "provider_specific_fields": fields}
+    body = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]})
+    rows = [dspex.Example(question="q", answer="blue").with_inputs("question")]
+    program = dspex.Predict("question -> answer")
+    with serving(always=Fault(body=body)) as server:
+        program.lm = at(server)
+        run = dspex.Evaluate(devset=rows, metric=dspex.exact("answer")).start(program)
+        assert run.result(timeout=20).score == 100.0
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
@@ -165,6 +187,36 @@ def test_an_error_under_status_200_says_what_it_is(body: dict[str, Any], kind: s
     error = refusal(json.dumps(body))
     said = body["error"]
     assert (error.kind, (said if isinstance(said, str) else said["message"]) in error.message) == (kind, True)
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_through_a_proxy_has_an_end(status: int, monkeypatch: pytest.MonkeyPatch):
+    """In one or in pieces: whoever sends without end is left, also where another client reads it."""
+    monkeypatch.setattr(http, "LONGEST_BODY", 1 << 20)
+
+    async def handle(asked: Asked) -> None:
+        asked.begin(status, {"Content-Type": "application/json"})
+        for _ in range(64):
+            await asked.piece(bytes(1 << 16))
+
+    sockets = Sockets(handle)
+    _host.portal.run(sockets.listen())
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{sockets.port}")
+    http.target_of.cache_clear()
+    http.proxy_for.cache_clear()
+    try:
+        lm = LM("openai/m", api_base="http://nowhere.test/v1", cache=False, num_retries=0)
+        for on_chunk in (None, lambda _: None):
+            with pytest.raises(LMTransportError, match="too long"):
+                _host.drive(lm.acomplete([Message(role="user", content="hi")], on_chunk=on_chunk))
+    finally:
+        _host.portal.run(_stopped(sockets))
+        http.target_of.cache_clear()
+        http.proxy_for.cache_clear()
+
+
+async def _stopped(sockets: Sockets) -> None:
+    sockets.stop()
 
 
 def test_a_redirect_names_the_other_address_and_is_not_followed():
@@ -186,10 +238,10 @@ def test_a_proxy_that_wants_a_password_is_named():
 
 def test_a_stream_that_goes_on_too_long_says_how_long():
     """Ten times the timeout for the whole of it, and the message names that number."""
-    with serving(lambda _: "a " * 200, pause=0.05) as server:
-        lm = at(server, timeout=0.1)
+    with serving(lambda _: "a " * 400, pause=0.01) as server:
+        lm = at(server, timeout=0.15)
         asked = (Message(role="user", content="hi"),)
-        with pytest.raises(LMError, match="within 1 s") as caught:
+        with pytest.raises(LMError, match=r"within 1\.5 s") as caught:
             _host.drive(lm.acomplete(asked, on_chunk=lambda _: None), "a test")
     assert caught.value.partial
 

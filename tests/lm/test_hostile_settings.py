@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 from dspex.errors import LMAuthError, SettingsError
+from dspex.lm.base import BaseLM
 from dspex.lm.direct import _joined
 from dspex.lm.lm import LM
 from dspex.lm.options import read_headers, read_key
@@ -15,13 +18,15 @@ from dspex.lm.pool import Pool
 from dspex.lm.process import is_secret
 from dspex.lm.providers import route
 from dspex.lm.secret import Secret, keys_in_url, public_url, redact, shown_url
+from dspex.testing import cassette
 from dspex.testing.server import Fault, serving
 
 KEY = "sk-canary-0123456789"
+FORMLESS = "canary of no known form"
 
 
 def lm_at(server: Any, **given: Any) -> LM:
-    return LM("openai/m", **{"api_base": server.base_url, "cache": False, "num_retries": 0, **given})
+    return LM(**{"model": "openai/m", "api_base": server.base_url, "cache": False, "num_retries": 0, **given})
 
 
 @pytest.mark.parametrize(
@@ -187,7 +192,7 @@ def test_a_server_nobody_vouches_for_is_named_with_what_to_do(monkeypatch: pytes
     [
         {"n": 0}, {"n": -1}, {"n": "x"}, {"n": True}, {"n": 10**30}, {"max_tokens": -1}, {"max_tokens": "x"},
         {"temperature": "hot"}, {"temperature": float("inf")}, {"temperature": -1}, {"stop": 5}, {"stop": [5]}, {"tools": 5},
-        {"stream": True}, {"extra_headers": {"X": KEY}}, {"headers": {"X": KEY}}, {"api_base": "http://h"},
+        {"stream": True}, {"extra_body": 5}, {"extra_headers": {"X": KEY}}, {"headers": {"X": KEY}}, {"api_base": "http://h"},
     ],
 )  # fmt: skip
 def test_a_parameter_that_cannot_be_is_refused_before_anything_is_sent(given: dict[str, Any]):
@@ -203,13 +208,107 @@ def test_a_parameter_that_cannot_be_is_refused_before_anything_is_sent(given: di
     "given",
     [
         {"temperature": float("inf")}, {"price": "12"}, {"price": 5}, {"callbacks": 5}, {"transport": 5}, {"model": "openai/\ud800"},
-        {"pool": {"workers": 1}},
+        {"pool": {"workers": 1}}, {"max_retries": 3}, {"retry_policy": {}},
     ],
 )  # fmt: skip
 def test_a_setting_that_cannot_be_is_refused(given: dict[str, Any]):
     """When the model is made, and not at its first call."""
     with pytest.raises(SettingsError):
         LM(**{"model": "openai/m", **given})
+
+
+@pytest.mark.parametrize("name", ["apikey", "token", "key", "API_KEY", "secret", "authorization"])
+def test_a_key_under_another_name_is_a_key_all_the_same(name: str):
+    """Who takes one key says its name; who takes several is given it, and it shows nowhere."""
+    with pytest.raises(SettingsError, match="pass api_key= in place of") as caught:
+        LM("openai/m", **{name: FORMLESS})
+    assert FORMLESS not in str(caught.value)
+    lm = LM("watsonx/ibm/granite", **{name: FORMLESS})
+    assert FORMLESS not in f"{lm!r} {lm.dump_state()} {lm.kwargs}"
+
+
+def test_a_key_deep_in_a_parameter_is_sent_and_shown_nowhere(tmp_path: Path):
+    """As some providers want those of further services: not in the model's line, its state, a history or a cassette."""
+    further = {"data_sources": [{"index": "docs", "api_key": FORMLESS}]}
+    with serving() as server, cassette(tmp_path / "tape.jsonl"):
+        lm = lm_at(server, extra_body=further, train_kwargs={"api_key": FORMLESS})
+        lm("hi")
+        assert server.requests[0]["data_sources"] == further["data_sources"]
+    assert FORMLESS not in f"{lm!r} {lm.dump_state()} {lm.history} {(tmp_path / 'tape.jsonl').read_text()}"
+    assert "docs" in repr(lm)
+
+
+def test_a_key_of_a_users_own_model_is_in_no_state_and_no_history():
+    """Whatever its name is."""
+
+    class Own(BaseLM):
+        def forward(self, prompt: Any = None, messages: Any = None, **kwargs: Any) -> Any:
+            return [f"asked with {len(self.kwargs['auth_token'])} letters"]
+
+    lm = Own("own", auth_token=FORMLESS, api_key=FORMLESS, top_k=5)
+    assert lm("hi") == [f"asked with {len(FORMLESS)} letters"]
+    assert FORMLESS not in f"{lm!r} {lm.dump_state()} {lm.history}"
+    assert (lm.dump_state()["top_k"], lm.history[0]["kwargs"]["top_k"]) == (5, 5)
+
+
+def test_a_copy_takes_no_key_to_another_provider():
+    """It belongs to the one it is of, or to the address that was named beside it."""
+    lm = LM("openai/m", api_key=FORMLESS, headers={"X-Key": FORMLESS})
+    other, same, named = (
+        lm.copy(model="groq/m"),
+        lm.copy(model="openai/n"),
+        lm.copy(model="groq/m", api_key=KEY),
+    )
+    assert (other._options.api_key, other._options.headers) == (None, {})
+    assert (same._options.api_key, same._options.headers.keys()) == (lm._options.api_key, {"X-Key"})
+    assert named._options.api_key is not None
+    assert named._options.api_key.reveal() == KEY
+    there = LM("openai/m", api_key=FORMLESS, api_base="http://127.0.0.1:9/v1")
+    assert there.copy(model="groq/m")._options.api_key is there._options.api_key
+
+
+@pytest.mark.parametrize(
+    "endpoint", [{"model": 5}, {"api_base": 5}, {"api_base": "http://h/v1", "api_key": 5}, {"model": ["m"]}]
+)
+def test_an_endpoint_of_a_pool_is_made_of_texts(endpoint: Any):
+    """Said where it is written."""
+    with pytest.raises(SettingsError, match=r"endpoints="):
+        Pool([endpoint])
+
+
+@pytest.mark.parametrize("model", ["openai/m", "custom_openai/m"])
+@pytest.mark.parametrize(
+    "given", [{"num_retries": 2}, {"max_retries": 2}, {"retry_policy": {}}, {"model": "x"}]
+)
+def test_no_call_says_how_often_is_asked_again_or_whom_it_asks(model: str, given: dict[str, Any]):
+    """There is one layer that tries again, and one price: a library below would take these words at their own."""
+    with serving(always=Fault(status=500)) as server:
+        with pytest.raises(SettingsError):
+            lm_at(server, model=model)("hi", **given)
+        assert server.hits == 0
+
+
+@pytest.mark.parametrize("rollout", ["a", 0.5, object()])
+def test_a_rollout_has_a_whole_number(rollout: Any):
+    """Of whichever library."""
+    lm = LM("practice")
+    with pytest.raises(SettingsError, match="`rollout_id` is a whole number"):
+        lm("hi", rollout_id=rollout)
+    assert len({*lm("hi", rollout_id=numpy.int64(3)), *lm("hi", rollout_id=3)}) == 1
+
+
+def test_texts_and_numbers_of_other_libraries_are_texts_and_numbers():
+    """As whoever goes through an array of them has them in hand."""
+    word, number = numpy.str_("hi"), numpy.linspace(0.0, 0.5, 2)[1]
+    part = {"type": "text", "text": word}
+    with serving() as server:
+        lm = lm_at(server, cache=True, temperature=number)
+        for content in (word, [part], [word]):
+            assert lm(messages=[{"role": "user", "content": content}], stop=[word], temperature=number) == [
+                "hi"
+            ]
+        assert lm("hi", temperature=numpy.float32(0.5)) == lm("hi") == ["hi"]
+        assert {request["temperature"] for request in server.requests} == {0.5}
 
 
 def test_half_a_character_in_a_prompt_is_sent_as_its_escape():

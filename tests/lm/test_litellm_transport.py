@@ -6,6 +6,7 @@ What changes where it runs in a process of its own is said in `test_workers.py`.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import subprocess
 import sys
 import traceback
@@ -221,6 +222,21 @@ def test_a_cancelled_stream_closes_its_connection():
 
         _host.portal.run(gone())
     assert server.dropped == 1
+
+
+def test_a_cost_below_zero_is_not_known():
+    """The library multiplies whatever the server counts; a budget must not grow by it."""
+    counts = '{"prompt_tokens":-5000000,"completion_tokens":-5000000,"total_tokens":-10000000}'
+    said = (
+        '{"model":"gpt-4o-mini","choices":[{"message":{"content":"hi"},"finish_reason":"stop"}],"usage":%s}'
+    )
+    way = Route(wire="litellm", provider="openai", model="openai/gpt-4o-mini")
+    with serving(always=Fault(body=said % counts)) as server:
+        there = LiteLLMTransport(
+            dataclasses.replace(way, base=server.base_url), api_key=Secret(CANARY), workers=0
+        )
+        response = _host.portal.run(there.send(ASK))
+    assert (response.text, response.cost, response.usage.total_tokens) == ("hi", None, 0)
 
 
 @pytest.mark.parametrize("provider", ["hosted_vllm", "openai"])

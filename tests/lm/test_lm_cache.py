@@ -17,6 +17,7 @@ from dspex.lm.cache import VERSION, Cached
 from dspex.lm.folder import Folder
 from dspex.lm.messages import Choice, FinishReason, Message, Request, Response, ToolSpec
 from dspex.lm.store import Store
+from dspex.scope.scope import Scope, enter
 from dspex.testing.scripted import Scripted, answer, never
 
 
@@ -143,6 +144,18 @@ async def test_rollouts_are_never_one_call():
     cached = Cached(script, Store())
     await asyncio.gather(*(cached.send(asking(rollout_id=k)) for k in range(5)))
     assert len(script.requests) == 5
+
+
+async def test_a_persons_call_is_not_tied_to_a_runs():
+    """One waits for its provider for as long as it takes, the other wants to hear at once: they share no call."""
+    script = Scripted(never(), "at once")
+    cached = Cached(script, Store())
+    with enter(Scope(run="r1", patient=True)):
+        waiting = asyncio.ensure_future(cached.send(asking()))
+    while not script.waiting:
+        await asyncio.sleep(0)
+    assert (await cached.send(asking())).text == "at once"
+    waiting.cancel()
 
 
 async def test_whoever_stays_gets_the_answer_of_a_cancelled_leader():

@@ -18,6 +18,7 @@ from dspex import _canon, _host
 from dspex.errors import DspexError, LMAuthError, SettingsError
 from dspex.lm import caching, exchange
 from dspex.lm.caching import Cache
+from dspex.lm.disk import Disk
 from dspex.lm.folder import Folder
 from dspex.lm.messages import Choice, Chunk, Message, Request, Response
 from dspex.lm.store import Store
@@ -186,6 +187,29 @@ def test_a_file_that_is_none_adds_nothing(
     with pytest.raises(SettingsError, match=words):
         exchange.load(store, path, "1")
     assert len(store.memory) == 0
+
+
+def test_where_the_folder_cannot_be_used_memory_takes_the_answers(tmp_path: Path):
+    """As in a container whose home is read-only: what was said to be loaded is there."""
+    exchange.export(store_with("a", "b"), tmp_path / "x.jsonl", "1")
+    (tmp_path / "file").write_text("no folder")
+    store = Store(Folder(tmp_path / "file"))
+    assert [exchange.load(store, tmp_path / "x.jsonl", "1") for _ in range(2)] == [2, 0]
+    assert store.get(_canon.digest("a")) is not None
+
+
+def test_a_disk_that_fills_up_meanwhile_loses_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Memory takes them here, too."""
+    exchange.export(store_with("a", "b"), tmp_path / "x.jsonl", "1")
+    store = Store(Folder(tmp_path / "cache"))
+
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Disk, "write", full)
+    assert exchange.load(store, tmp_path / "x.jsonl", "1") == 2
+    assert store.get(_canon.digest("a")) is not None
+    assert store.get(_canon.digest("b")) is not None
 
 
 def test_places_that_cannot_be_are_named(tmp_path: Path):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dspex.errors import SettingsError
-from dspex.lm.secret import MASK, Secret, is_credential, public_url, redact
+from dspex.lm.secret import MASK, Secret, is_credential, public_url, redact, without_credentials
 
 
 def test_a_secret_shows_nothing_and_has_no_stored_form():
@@ -40,6 +40,14 @@ def test_what_looks_like_a_key_is_masked(text: str):
     assert not any(part in clean for part in ("abcdef", "hunter22", "IOSFODNN"))
 
 
+def test_a_proxys_password_is_masked(monkeypatch: pytest.MonkeyPatch):
+    """It is in no option of ours: the environment has it, and a proxy may quote it in either form."""
+    monkeypatch.setenv("https_proxy", "http://me:hunter22@proxy:3128")
+    clean = redact("Proxy-Authorization: Basic bWU6aHVudGVyMjI= is wrong, and so is hunter22")
+    assert not any(part in clean for part in ("bWU6aHVudGVyMjI=", "hunter22"))
+    assert redact("Authorization: Basic c29tZWJvZHk6ZWxzZQ== is wrong") == f"{MASK} is wrong"
+
+
 def test_a_key_in_the_environment_is_masked(monkeypatch: pytest.MonkeyPatch):
     """A key of any form is masked where the environment holds it."""
     monkeypatch.setenv("SOME_API_KEY", "plainwords")
@@ -65,7 +73,19 @@ def test_credentials_are_told_by_name():
     assert all(
         map(is_credential, ["aws_session_token", "aws_access_key_id", "vertex_credentials", "azure_ad_token"])
     )
+    assert all(
+        map(is_credential, ["apikey", "token", "secret", "API_KEY", "api-key", "Authorization", "key"])
+    )
     assert not any(map(is_credential, ["max_tokens", "prompt_cache_key", "top_k", "logit_bias", "seed"]))
+
+
+def test_a_key_deep_in_a_parameter_is_masked():
+    """Whatever else stands beside it stays as it is."""
+    given = {"extra_body": {"apikey": "canary", "top_k": 5, "sources": [{"token": "canary", "index": None}]}}
+    assert without_credentials(given) == {
+        "extra_body": {"apikey": MASK, "top_k": 5, "sources": [{"token": MASK, "index": None}]}
+    }
+    assert given["extra_body"]["apikey"] == "canary"
 
 
 def test_a_shown_url_has_no_user_and_no_query():

@@ -66,6 +66,11 @@ def test_any_cut_of_the_bytes_is_the_same_answer(end: bytes, cuts: list[int]):
     assert [chunk.finish for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
 
 
+def test_a_mark_before_the_first_line_takes_no_piece_away():
+    """Some servers say so that what follows is UTF-8."""
+    assert read([b"\xef\xbb\xbf" + wire()])[0] == ANSWER
+
+
 def test_one_byte_at_a_time():
     """The slowest network there is."""
     whole = wire(b"\r\n")

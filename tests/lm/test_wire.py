@@ -43,6 +43,14 @@ def test_what_is_set_is_sent():
     assert (sent["max_tokens"], sent["n"], sent["stop"], sent["top_p"]) == (5, 2, ["END"], 0.5)
 
 
+def test_what_is_extra_goes_where_all_else_is():
+    """As OpenAI's own client and litellm send it."""
+    extra = msgspec.Raw(b'{"top_k":5,"template":{"think":false}}')
+    sent = body(options={"extra_body": extra, "top_p": msgspec.Raw(b"0.5")})
+    assert (sent["top_k"], sent["template"], sent["top_p"]) == (5, {"think": False}, 0.5)
+    assert "extra_body" not in sent
+
+
 def test_parts_go_in_openai_s_form():
     """Each kind of content as the providers document it."""
     parts = (

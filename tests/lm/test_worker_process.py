@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from dspex import _host
-from dspex.errors import LMError
+from dspex.errors import LMError, LMTimeoutError
 from dspex.lm import workers
 from dspex.lm.litellm import LiteLLMTransport
 from dspex.lm.messages import Chunk, Message, Request, Response
@@ -237,6 +238,27 @@ def test_a_process_that_hangs_is_replaced(starts: Callable[..., Path]):
             worker._ask_after()
         assert (await call).text == "still there"
         assert worker.end == "said nothing for 30 s and was ended"
+
+    on_host(freeze())
+
+
+@ON_POSIX
+def test_a_process_that_hangs_holds_up_no_call_for_longer_than_its_time(
+    starts: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+):
+    """Its own clock hangs with it: the kernel keeps the time, too, once litellm is imported there."""
+    starts()
+    monkeypatch.setattr(workers, "SLACK", 0.1)
+
+    async def freeze() -> None:
+        await transport().send(a_request())
+        [worker] = workers.shared()._all
+        os.kill(worker.pid, signal.SIGSTOP)
+        late = LiteLLMTransport(ROUTE, api_key=Secret(CANARY), timeout=0.1)
+        with pytest.raises(LMTimeoutError, match=r"within 0\.1 s") as caught:
+            await late.send(a_request("still there"))
+        assert CANARY not in "".join(traceback.format_exception(caught.value))
+        assert not worker.calls
 
     on_host(freeze())
 

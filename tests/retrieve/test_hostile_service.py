@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import traceback
 from typing import Any
 
 import pytest
 
+import dspex
 from dspex.errors import DataError, LMUnexpectedError, SettingsError
 from dspex.lm import http
 from dspex.retrieve.bm25 import BM25
@@ -30,6 +32,19 @@ def test_an_answer_without_passages_is_unreadable(body: str):
     """However deep it is, and whatever stands in place of a list."""
     with searching(body) as service, pytest.raises(LMUnexpectedError):
         asking(service.url)("q")
+
+
+def test_an_unreadable_answer_that_quotes_the_key_is_in_no_frame():
+    """A traceback may show the values of each line it goes through."""
+    with searching('{"you sent": "canary-of-no-known-form"}') as service:
+        find = asking(service.url, headers={"X-Key": "canary-of-no-known-form"})
+        with pytest.raises(LMUnexpectedError) as caught:
+            find("q")
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)][
+        1:
+    ]  # but for the test's own
+    assert len(frames) > 5
+    assert "canary" not in repr([frame.f_locals for frame in frames])
 
 
 def test_a_redirect_names_the_other_address():
@@ -61,11 +76,27 @@ async def _stop(sockets: Sockets) -> None:
     sockets.stop()
 
 
+@pytest.mark.parametrize("told", ['"index": 1e300', '"index": -1.5', f'"page": {10**30}'])
+def test_a_number_of_any_size_ends_no_run(told: str):
+    """It is not the place of a passage; whatever else it is, the passage beside it is there and is kept."""
+
+    class Finding(dspex.Module):
+        def forward(self, question: str) -> dspex.Prediction:
+            return dspex.Prediction(answer=find(question).passages[0])
+
+    rows = [dspex.Example(question="q", answer="a").with_inputs("question")]
+    with searching(f'[{{"text": "a", {told}}}]') as service, dspex.context(lm=dspex.LM("practice")):
+        find = asking(service.url)
+        assert "indices" not in find("q").toDict()
+        run = dspex.Evaluate(devset=rows, metric=dspex.exact("answer")).start(Finding())
+        assert run.result(timeout=20).score == 100.0
+
+
 @pytest.mark.parametrize(
     "given",
     [
         {"headers": ["a"]}, {"headers": {"A": "b\r\nc"}}, {"api_key": 5}, {"api_key": "sk-secret-1\nb"}, {"read": 5},
-        {"pool": 5}, {"timeout": True}, {"url": "http://me:sec/ret@h/x"},
+        {"pool": 5}, {"timeout": True}, {"timeout": float("inf")}, {"url": "http://me:sec/ret@h/x"},
     ],
 )  # fmt: skip
 def test_a_setting_that_cannot_be_is_refused(given: dict[str, Any]):

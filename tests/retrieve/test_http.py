@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import dspex
+from dspex import _host
 from dspex.errors import (
     LMAuthError,
     LMError,
@@ -21,9 +22,11 @@ from dspex.errors import (
     SettingsError,
 )
 from dspex.events.event import AnyEvent, LMEnd, LMRetry
+from dspex.lm import caching
 from dspex.lm.pool import Pool
 from dspex.retrieve import ColBERTv2, HTTPRetriever, Retrieve
 from dspex.testing import cassette
+from dspex.testing.server.sockets import Asked, Sockets
 from tests.retrieve.service import searching
 
 TOPK = json.dumps({"topk": [{"text": "a", "pid": 7, "score": 2.5}, {"text": "b", "pid": 8, "score": 1.5}]})
@@ -75,6 +78,23 @@ def test_what_was_asked_before_is_free(happened: Callable[[], list[AnyEvent]]) -
     }  # fmt: skip
 
 
+def test_that_nothing_was_found_is_kept_too(tmp_path: Path) -> None:
+    """On disk and in the file for others, as any other answer: no passages, and nobody is asked."""
+    with searching("[]") as service:
+        assert HTTPRetriever(service.url)("q").toDict() == {"passages": []}
+        dspex.cache.flush()
+        dspex.cache.reset_memory_cache()
+        assert HTTPRetriever(service.url)("q").toDict() == {"passages": []}
+        assert dspex.cache.export(tmp_path / "answers.jsonl") >= 1
+        dspex.configure_cache(disk_cache_dir=tmp_path / "elsewhere")
+        try:
+            dspex.cache.load(tmp_path / "answers.jsonl")
+            assert HTTPRetriever(service.url)("q").toDict() == {"passages": []}
+        finally:
+            caching.use(None)
+        assert len(service.asked) == 1
+
+
 def test_what_may_pass_is_asked_again(waits: list[float], happened: Callable[[], list[AnyEvent]]) -> None:
     """A failing service is asked again, as often as said."""
     with searching((503, "down"), (429, "slow"), '["a"]') as service:
@@ -109,6 +129,28 @@ def test_what_is_no_answer_is_one_error(
             with pytest.raises(error, match=what):
                 HTTPRetriever(service.url, num_retries=0)("q")
         assert len(service.asked) == (1 if error is LMAuthError else 2)
+
+
+def test_no_cookie_of_one_key_goes_along_with_another() -> None:
+    """Whoever sets one would take the next call for the same person's."""
+    cookies: list[str] = []
+
+    async def handle(asked: Asked) -> None:
+        cookies.append(asked.header("cookie"))
+        asked.reply(200, b"[]", {"Set-Cookie": "session=of-the-first; Path=/"})
+
+    sockets = Sockets(handle)
+    _host.portal.run(sockets.listen())
+    try:
+        for key in ("first", "second"):
+            HTTPRetriever(f"http://localhost:{sockets.port}/search", api_key=key, cache=False)("q")
+    finally:
+        _host.portal.run(_stopped(sockets))
+    assert cookies == ["", ""]
+
+
+async def _stopped(sockets: Sockets) -> None:
+    sockets.stop()
 
 
 async def test_a_key_goes_along_and_never_shows() -> None:

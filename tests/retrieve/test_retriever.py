@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 import dspex
 from dspex.errors import CancelRequested, DataError, SettingsError
 from dspex.events.event import AnyEvent, LMEnd, LMStart
-from dspex.retrieve import BM25, Embeddings, Retrieve, Retriever
+from dspex.retrieve import BM25, Embedder, Embeddings, Retrieve, Retriever
 from dspex.scope.callbacks import BaseCallback
 from dspex.scope.scope import Scope, enter
 
@@ -216,3 +216,21 @@ def test_a_program_that_retrieves_and_answers() -> None:
     with dspex.context(lm=dspex.LM("practice")):
         judge = dspex.Evaluate(devset=rows, metric=lambda e, p, t=None: bool(p.answer), num_threads=16)
         assert float(judge(Rag())) == 100.0
+
+
+def test_texts_and_numbers_of_arrays_are_texts_and_numbers() -> None:
+    """A run keeps what was found; no array's own kind of text is in it, nor asked with."""
+    texts = np.array(["a", "b"])
+    found = {"text": texts[0], "title": texts[1], "page": np.int64(4), "share": np.float64(0.5), "new": True}
+    for find in (Retriever(lambda query, k: texts), BM25(texts, k=1), Retriever(lambda query: [found])):
+        told = find(texts[0]).toDict()
+        assert told["passages"][0] == "a"
+        assert {type(value) for value in _values(told)} <= {str, int, float, bool}
+    assert told["sources"] == [{"title": "b", "page": 4, "share": 0.5, "new": True}]
+    assert Embedder("practice", caching=True)(texts).shape == (2, 256)
+
+
+def _values(told: Any) -> Iterator[Any]:
+    parts = told.values() if isinstance(told, dict) else told if isinstance(told, list) else ()
+    for part in parts:
+        yield from _values(part) if isinstance(part, (dict, list)) else (part,)
