@@ -76,6 +76,9 @@ def _plain(value: object) -> object:
             return dump(mode="json") if method == "model_dump" else dump()
     if isinstance(value, pathlib.PurePath):
         return str(value)
+    isoformat = getattr(value, "isoformat", None)
+    if callable(isoformat):  # times of pandas are no plain ones
+        return isoformat()
     tolist = getattr(value, "tolist", None)
     if callable(tolist) and type(value).__module__ == "numpy":
         return tolist()

@@ -39,6 +39,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 
+def in_words(error: BaseException) -> str:
+    """Return what kind of error it is, and what it says where it says anything.
+
+    Example:
+        >>> in_words(ValueError("no such team")), in_words(AssertionError())
+        ('ValueError: no such team', 'AssertionError')
+    """
+    text = f"{error}"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 class DspexError(Exception):
     """Base of all errors raised by dspex.
 

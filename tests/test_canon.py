@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pydantic
 import pytest
 from hypothesis import given
@@ -119,3 +120,11 @@ def test_a_value_that_holds_itself_is_refused() -> None:
     loop.append(loop)
     with pytest.raises(DataError, match="holds a part that has no JSON form"):
         digest(loop)
+
+
+def test_times_of_pandas_are_times() -> None:
+    """Rows of a table have them, and are examples like others."""
+    moment = pd.Timestamp("2026-05-01 12:00")
+    assert canonical({"at": moment, "took": pd.Timedelta(hours=1)}) == (
+        '{"at":"2026-05-01T12:00:00","took":"P0DT1H0M0S"}'
+    )

@@ -164,8 +164,17 @@ class Example:
 
     @property
     def digest(self) -> str:
-        """Ten hex digits that name this content, the same in every process."""
-        return _canon.digest(self._store)[:10]
+        """Ten hex digits that name this content, the same in every process.
+
+        Raises:
+            DataError: a field holds something that has no JSON form.
+        """
+        try:
+            return _canon.digest(self._store)[:10]
+        except DataError:
+            for name, value in self._store.items():
+                _check_plain(name, value)
+            raise
 
     def _copy(self, store: Mapping[str, Any], inputs: frozenset[str] | None) -> Self:
         kind = type(self)
@@ -352,3 +361,15 @@ def _plain(value: Any) -> Any:
         return [_plain(v) for v in value]
     dump = getattr(value, "model_dump", None)
     return dump(mode="json") if callable(dump) else value
+
+
+def _check_plain(name: str, value: object) -> None:
+    """Refuse a field that no file can hold, with its name."""
+    try:
+        _canon.digest(value)
+    except DataError as exc:
+        why = str(exc).partition("JSON form: ")[2]
+        raise DataError(
+            f"The field `{name}` of an example is a `{type(value).__name__}` that cannot be written down ({why}): "
+            "make it text, a number, a list or a dict."
+        ) from None

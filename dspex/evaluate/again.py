@@ -6,8 +6,9 @@ needs to mend it.
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,21 +39,32 @@ def start_again(recipe: bytes, changes: Mapping[str, Any]) -> Any:
         ResumeError: something has changed, or is not to be found; all of it is told.
     """
     told = msgspec.json.decode(recipe)
-    changes = _named(told, changes)
-    problems: list[str] = []
-    settings = _settings(told["settings"], changes, problems)
+    problems: dict[str, str] = {}  # by what they are of
     kind = _class(told["method"], problems)
+    more = _more(kind, told, changes)
+    changes = _named(told, changes, more)
+    settings = _settings(told["settings"], changes, problems)
     parts = (told["method"]["given"], told["given"])
     # What is given to the method and to its start is nothing in one of them: the user's word is not about that.
     firm = {name for refs in parts for name, ref in refs.items() if ref != NOTHING}
     made_with, given = (_all(refs, changes, firm, problems) for refs in parts)
     if problems or kind is None:
-        raise ResumeError(". ".join(text[0].upper() + text[1:] for text in dict.fromkeys(problems)) + ".")
+        said = ". ".join(text[0].upper() + text[1:] for text in dict.fromkeys(problems.values()))
+        lost = [name for name in problems if name in (*told["given"], *told["method"]["given"])]
+        ask = f" Give what it was started with, such as `{lost[0]}=...`." if lost else ""
+        raise ResumeError(f"{said}.{ask}")
     with fixed(settings):
-        return kind(**made_with).start(**given)
+        return kind(**made_with, **{name: changes[name] for name in more}).start(**given)
 
 
-def _named(told: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def _more(kind: Any, told: Mapping[str, Any], changes: Mapping[str, Any]) -> list[str]:
+    """Return what may be another and was left to its default when the run began."""
+    takes = inspect.signature(kind).parameters if kind is not None else {}
+    left = takes.keys() - {*told["given"], *told["method"]["given"]}
+    return [name for name in changes if name in FREE and name in left]
+
+
+def _named(told: Mapping[str, Any], changes: Mapping[str, Any], more: Sequence[str]) -> dict[str, Any]:
     """Return the changes under the names the recipe knows."""
     known = [*told["given"], *told["method"]["given"], "lm"]
     changes = {name: value for name, value in changes.items() if value is not MISSING}
@@ -61,11 +73,12 @@ def _named(told: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
         ("student", "program"),
         ("valset", "devset"),
         ("devset", "valset"),
+        ("data", "devset"),
     ):
         if word in changes and word not in known and other in known:
             changes[other] = changes.pop(word)
     for name in changes:
-        if name not in known and name not in FREE:
+        if name not in known and name not in more:
             raise ResumeError(
                 f"This run was started with no `{name}`.{nearest(name, known)} It takes: {', '.join(dict.fromkeys(known))}."
             )
@@ -73,7 +86,7 @@ def _named(told: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def _all(
-    refs: Mapping[str, Any], changes: Mapping[str, Any], firm: set[str], problems: list[str]
+    refs: Mapping[str, Any], changes: Mapping[str, Any], firm: set[str], problems: dict[str, str]
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, ref in refs.items():
@@ -85,40 +98,40 @@ def _all(
             found[name] = find(ref, name, given)
         except ChangedError as exc:
             if name not in FREE:
-                problems.append(str(exc))
+                problems[name] = str(exc)
     return found
 
 
-def _class(told: Mapping[str, Any], problems: list[str]) -> Any:
+def _class(told: Mapping[str, Any], problems: dict[str, str]) -> Any:
     module, _, name = told["class"].partition(":")
     try:
         kind = names().get(name) if module == "__main__" else load(told["class"])
     except ImportError as exc:
-        problems.append(f"its method `{name}` cannot be imported: {exc}")
+        problems["method"] = f"its method `{name}` cannot be imported: {exc}"
         return None
     if not isinstance(kind, type) or not callable(getattr(kind, "start", None)):
-        problems.append(f"its method `{name}` is not defined here")
+        problems["method"] = f"its method `{name}` is not defined here"
         return None
     if not module.startswith("dspex.") and not same(told["code"], code_of(kind)):
-        problems.append(f"its method `{name}` has changed: its code is another")
+        problems["method"] = f"its method `{name}` has changed: its code is another"
     return kind
 
 
-def _settings(told: Mapping[str, Any], changes: Mapping[str, Any], problems: list[str]) -> Settings:
+def _settings(told: Mapping[str, Any], changes: Mapping[str, Any], problems: dict[str, str]) -> Settings:
     """Return the settings of this kernel with those that the run keeps."""
     now = current_settings()
     kept = {name: told[name]["value"] for name in PLAIN_SETTINGS if told.get(name, {}).get("is") == "value"}
     try:
         kept["lm"] = find(told["lm"], "lm", changes.get("lm", MISSING))
     except ChangedError as exc:
-        problems.append(f"{exc}: write `dspex.configure(lm=...)` first, or give `lm=`")
+        problems["lm"] = f"{exc}: write `dspex.configure(lm=...)` first, or give `lm=`"
     adapter = told["adapter"]
     if adapter["class"] != f"{type(now.adapter).__module__}:{type(now.adapter).__qualname__}":
         try:
             kept["adapter"] = _adapter(adapter)
         except (ImportError, TypeError, KeyError):
             name = adapter["class"].partition(":")[2]
-            problems.append(
+            problems["adapter"] = (
                 f"its adapter `{name}` cannot be made again: write `dspex.configure(adapter=...)` first"
             )
     return replace(now, **kept)

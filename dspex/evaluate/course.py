@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 from dspex.data.example import Example
 from dspex.errors import SettingsError, UsageError
+from dspex.evaluate.found import ChangedError, find
+from dspex.evaluate.recipe import ref_of
 from dspex.events.event import Log, RunSteered
 from dspex.lm import pool
 from dspex.lm.base import BaseLM
@@ -56,11 +58,23 @@ class Course:
             if act.verb == "concurrency":
                 self.concurrency(told["n"])
             elif act.verb == "model":
-                self._go_on_with(told["model"])
+                self._go_on_with(told)
 
     def width(self, usual: Width) -> Width:
         """Return how many examples are in flight at once: as a person said last, else as usual."""
         return lambda: self._width or (usual() if callable(usual) else usual)
+
+    def race(self) -> Guests:
+        """Return the race of candidates.
+
+        Raises:
+            UsageError: the run scores one program alone.
+        """
+        if self.guests is None:
+            raise UsageError(
+                "This run scores one program and has no race to join; start an optimizer, or evaluate yours on its own."
+            )
+        return self.guests
 
     def submit(self, program: Any, *, what: str, by: str, origin: str) -> str:
         """Have a person's candidate scored beside the others; return its id at once.
@@ -68,7 +82,7 @@ class Course:
         Raises:
             UsageError: the run has no race that it could join.
         """
-        return self._race().submit(program, what=what, by=by, origin=origin)
+        return self.race().submit(program, what=what, by=by, origin=origin)
 
     def drop(self, id: str, reason: str) -> None:
         """Give a candidate up.
@@ -76,14 +90,17 @@ class Course:
         Raises:
             UsageError: there is none of this name, or it leads.
         """
-        self._race().drop(id, reason)
+        self.race().drop(id, reason)
 
     def concurrency(self, n: int) -> None:
         """Have `n` examples in flight at once from here on; more than that end on their own."""
         self._width = n
 
-    def use(self, lm: Any) -> str:
+    def use(self, lm: Any) -> dict[str, Any]:
         """Ask another model from here on; predictors that have a model of their own keep it.
+
+        Returns:
+            its name as `model`, and as `lm` what it is found again by.
 
         Raises:
             SettingsError: it is no model.
@@ -92,27 +109,21 @@ class Course:
         check({"lm": model})
         if not isinstance(model, BaseLM):  # the setting may be None, a run's model not
             raise SettingsError("Name the model to go on with, such as `openai/gpt-4o-mini`.")
+        told = {"model": model.model, "lm": ref_of(model)}
         self._laid.change(lm=model)
-        return model.model
+        return told
 
     def reset(self) -> list[str]:
         """Have providers that are not asked now be asked at once; return the models whose they are."""
         return pool.reset()
 
-    def _go_on_with(self, name: str) -> None:
-        """Take up the model that a person switched to in an earlier life, as far as its name says it."""
+    def _go_on_with(self, told: Mapping[str, Any]) -> None:
+        """Take up the model that a person switched to in an earlier life."""
         try:
-            self.use(name)
-        except SettingsError as exc:
-            text = f"The run goes on with the model it began with; `{name}` cannot be taken up again: {exc}"
+            self.use(find(told["lm"], "lm") if "lm" in told else told["model"])
+        except (ChangedError, SettingsError) as exc:
+            text = f"The run goes on with the model it began with; `{told['model']}` cannot be taken up again: {exc}"
             current().emit(Log(level="warning", text=text))
-
-    def _race(self) -> Guests:
-        if self.guests is None:
-            raise UsageError(
-                "This run scores one program and has no race to join; start an optimizer, or evaluate yours on its own."
-            )
-        return self.guests
 
 
 def with_label(example: Example, note: Note | None) -> Example:

@@ -7,13 +7,15 @@ answers one example after another and gives back the cell. Executors themselves 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast, runtime_checkable
 
 from dspex.data.example import Example
 from dspex.errors import SettingsError
 from dspex.evaluate.cells import Cell
+from dspex.evaluate.course import Note
 from dspex.evaluate.score import Metric
 
 CLIENT = "distributed.client.Client"
@@ -32,6 +34,8 @@ class Errand:
     traceback: bool = False
     width: int = 1
     """Examples in flight at once, where that is not changed meanwhile."""
+    notes: Mapping[str, Note] = field(default_factory=dict)
+    """What people said of examples, by digest; it may grow meanwhile."""
 
 
 class Away(Protocol):

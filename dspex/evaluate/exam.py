@@ -126,6 +126,7 @@ class Exam:
             name=name,
             planned=1,
             sizes={} if size is None else {"dev": size},
+            examples=self.source.rows or (),
             caller=caller,
         )
 
@@ -167,6 +168,7 @@ class Exam:
             await survey(self.task, self.source, found.sums, take, total=self.source.size)
         finally:
             leave()
+            self.source.close()
             if out is not None:
                 out.close()
 

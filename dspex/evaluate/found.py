@@ -15,8 +15,9 @@ from dspex.data.dataset import BUNDLED
 from dspex.data.dataset import load as load_bundled
 from dspex.data.example import Example
 from dspex.errors import DspexError
-from dspex.evaluate.recipe import Ref, classes_of, digest_of, kind_of, shape_of
+from dspex.evaluate.recipe import Ref, classes_of, digest_of, kind_of, ref_of, shape_of
 from dspex.lm.base import BaseLM
+from dspex.lm.lm import LM
 from dspex.modules.module import Module
 from dspex.modules.recipe import build
 from dspex.runs.code import code_of, load, names, same
@@ -48,7 +49,7 @@ def find(ref: Ref, what: str, given: Any = MISSING) -> Any:
     if kind == "list":
         return [find(part, what) for part in ref["items"]] if given is MISSING else given
     if kind == "value":
-        if given is not MISSING and _canon.to_builtins(given) != ref["value"]:
+        if given is not MISSING and ref_of(given) != ref:
             raise ChangedError(f"`{what}` is {given!r}, and was {ref['value']!r}")
         return ref["value"]
     if kind in _FINDERS:
@@ -253,6 +254,7 @@ def _imported(ref: Ref) -> list[Any]:
 def _model(ref: Ref, what: str, given: Any) -> BaseLM:
     asked = _answering(ref["state"])
     if given is not MISSING:
+        given = LM(given) if isinstance(given, str) else given
         if isinstance(given, BaseLM) and _answering(given.dump_state()) == asked:
             return given
         raise ChangedError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,8 @@ class Order:
     name: str | None = None
     planned: int | None = None
     sizes: dict[str, int]
+    examples: Sequence[Example] = ()
+    """What candidates are scored on, where that is known before it is read."""
     asks: bool = True
     """Whether a model is asked at all; where not, none need be set."""
     caller: Caller | None = None
@@ -50,8 +53,8 @@ def launch(order: Order, work: Work) -> _run.Run:
     """
     frozen = current_settings()
     caps = read_caps(order.budget)  # refuses what allows nothing, before a run exists
-    if order.name is not None and not isinstance(order.name, str):
-        raise SettingsError(f"`name` takes a text to call the run, not `{order.name!r}`.")
+    if order.name is not None and not _is_line(order.name):
+        raise SettingsError(f"`name` takes a line of text to call the run, not `{order.name!r}`.")
     models = _models(order.program, asks=order.asks)
     plan = Plan(
         name=order.name or program_name(order.program),
@@ -65,6 +68,7 @@ def launch(order: Order, work: Work) -> _run.Run:
         seed=frozen.seed if order.seed is None else order.seed,
         sizes=order.sizes,
         planned=order.planned,
+        examples=order.examples,
         restart=_restart(order.caller, frozen) if order.caller is not None else None,
     )
 
@@ -175,6 +179,11 @@ def check_inputs(program: Module, examples: Sequence[Example], what: str) -> Non
                 f"`{what}[{index}]` lacks the input `{missing[0]}` of `{program_name(program)}`; "
                 f"its inputs are: {', '.join(sorted(keys)) or 'none'}."
             )
+
+
+def _is_line(name: object) -> bool:
+    """Tell whether a name can be shown: text without line ends, control characters or halves of a surrogate pair."""
+    return isinstance(name, str) and not any(unicodedata.category(char) in ("Cc", "Cs") for char in name)
 
 
 def _models(program: Module, *, asks: bool) -> list[BaseLM]:

@@ -168,7 +168,8 @@ class EvaluationResult(Prediction):
             return f"EvaluationResult(score={self.score})"
         half = (self.high - self.low) / 2
         failed = f", {self.failed} failed" if self.failed else ""
-        return f"EvaluationResult({score_text(self.mean)} ±{score_text(half)} on {self.n} examples{failed})"
+        what = f"goes, {len(self.repeats)} an example" if self.get("repeats") else "examples"
+        return f"EvaluationResult({score_text(self.mean)} ±{score_text(half)} on {self.n} {what}{failed})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         build, (kind, store, inputs, *rest) = super().__reduce__()

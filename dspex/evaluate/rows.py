@@ -6,6 +6,7 @@ two times `num_threads` examples are ahead of the reader.
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import dataclasses
 import threading
@@ -143,7 +144,13 @@ class Rows:
             if self._over:
                 raise StopAsyncIteration
             self._start()
-            more = await _host.hop(self._channel.take())
+            try:
+                more = await _host.hop(self._channel.take())
+            except (
+                asyncio.CancelledError
+            ):  # so is an interrupted cell told, whose traceback may hold these rows
+                self.close(by="interrupt")
+                raise
             self._ready.extend(more)
             if not more:
                 await _host.in_worker(self._end)
@@ -279,4 +286,5 @@ def _room(exam: Exam) -> int:
 
 def _leave(run: _run.Run) -> None:
     if not run.done:
-        _host.loop().call_soon_threadsafe(run.stop, "reader")
+        # A thread of its own, since stopping waits for the disk.
+        _host.loop().call_soon_threadsafe(_host.spawn, f"leave-{run.id}", lambda: run.stop("reader"))

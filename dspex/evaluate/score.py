@@ -12,7 +12,7 @@ import msgspec
 
 from dspex import _host
 from dspex.data.example import Example, Prediction
-from dspex.errors import DspexError, MetricError, SettingsError
+from dspex.errors import DspexError, MetricError, SettingsError, in_words
 from dspex.scope.scope import within
 
 Metric = Callable[..., Any]
@@ -83,7 +83,7 @@ async def judge(metric: Metric, example: Example, prediction: Prediction, trace:
             raise  # a judge's model failed or the run ends: that is no fault of the metric
         except (Exception, SystemExit) as exc:
             # The metric is foreign code, or runs a model's, which may leave; its own error stays the cause.
-            raise MetricError(f"Metric `{name_of(metric)}` raised {type(exc).__name__}: {exc}") from exc
+            raise MetricError(f"Metric `{name_of(metric)}` raised {in_words(exc)}") from exc
     return as_score(verdict, metric)
 
 

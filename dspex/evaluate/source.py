@@ -14,7 +14,7 @@ from typing import Any
 
 from dspex import _clock, _host
 from dspex.data.example import Example
-from dspex.errors import DataError
+from dspex.errors import DataError, in_words
 from dspex.evaluate.estimate import spread
 from dspex.evaluate.launch import check_examples, check_inputs, program_name
 from dspex.modules.module import Module
@@ -45,6 +45,7 @@ class Source:
         self._needed = set(program._ports().required)
         self._count = 0
         self._reader: Iterator[Any] | AsyncIterator[Any] | None = None
+        self._reading: asyncio.Future[bool] | None = None
         self.rows: Sequence[Example] | None = None
         """All examples, where they are a list."""
         self._lazy = is_lazy(data)
@@ -69,16 +70,29 @@ class Source:
             yield from self.rows
             return
         buffer: deque[Example] = deque()
+        arrived: asyncio.Future[None]
         while True:
-            reading = asyncio.ensure_future(self._read(buffer))
-            yield reading
-            over = reading.result()  # an error of the source ends the evaluation here
+            if self._reading is None:
+                arrived = _host.loop().create_future()
+                self._reading = asyncio.ensure_future(self._read(buffer, arrived))
+            reading = self._reading
+            yield asyncio.ensure_future(_some(reading, arrived, buffer))
+            over = False
+            if reading.done():
+                self._reading = None
+                over = reading.result()  # an error of the source ends the evaluation here
             while buffer:
                 yield buffer.popleft()
             if over:
                 if not self._count:
                     raise DataError(f"`{self._what}` is empty: it gave no example.")
                 return
+
+    def close(self) -> None:
+        """Read no more; what a plain source does at this moment goes on, and nobody waits for it."""
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
 
     def sample(self, most: int) -> list[Example]:
         """Return some of the examples, without spending any.
@@ -96,8 +110,8 @@ class Source:
         check_inputs(self._program, rows, self._what)
         return rows
 
-    async def _read(self, buffer: deque[Example]) -> Any:
-        """Read a few rows; return whether there are no more."""
+    async def _read(self, buffer: deque[Example], arrived: asyncio.Future[None]) -> bool:
+        """Read a few rows, telling of the first; return whether there are no more."""
         if self._reader is None:
             self._reader = await self._open()
         reader = self._reader
@@ -112,7 +126,7 @@ class Source:
                 raise self._failed(exc) from exc
             buffer.append(self._checked(row))
             return False
-        return await _host.in_worker(self._take, reader, buffer)
+        return await _host.in_worker(self._take, reader, buffer, arrived)
 
     async def _open(self) -> Iterator[Any] | AsyncIterator[Any]:
         if isinstance(self._data, AsyncIterable):
@@ -120,9 +134,9 @@ class Source:
         opened: Iterator[Any] = await _host.in_worker(iter, self._data)
         return opened
 
-    def _take(self, reader: Iterator[Any], buffer: deque[Example]) -> bool:
+    def _take(self, reader: Iterator[Any], buffer: deque[Example], arrived: asyncio.Future[None]) -> bool:
         until = _clock.monotonic() + GLANCE
-        for _ in range(AHEAD):
+        for nth in range(AHEAD):
             try:
                 row = next(reader)
             except StopIteration:
@@ -134,10 +148,12 @@ class Source:
             buffer.append(self._checked(row))
             if _clock.monotonic() > until:
                 break
+            if nth == 0:
+                _host.loop().call_soon_threadsafe(_host.release, arrived)
         return False
 
     def _failed(self, exc: Exception) -> DataError:
-        return DataError(f"`{self._what}` failed at example {self._count}: {type(exc).__name__}: {exc}")
+        return DataError(f"`{self._what}` failed at example {self._count}: {in_words(exc)}")
 
     def _checked(self, row: Any) -> Example:
         """Return the row if it can be used; checked alone, it is told by its number."""
@@ -155,6 +171,15 @@ class Source:
         except DataError as exc:
             raise DataError(str(exc).replace(f"`{self._what}[0]`", f"`{self._what}[{index}]`")) from None
         return row  # type: ignore[no-any-return]  # nothing else passes the check
+
+
+async def _some(reading: asyncio.Future[bool], arrived: asyncio.Future[None], buffer: deque[Example]) -> None:
+    """Wait until a row is there, or there are no more: those at hand do not wait for a slow one after them."""
+    first: list[asyncio.Future[Any]] = [reading, arrived]
+    await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([reading], timeout=GLANCE)
+    if not buffer:
+        await asyncio.wait([reading])
 
 
 def is_lazy(data: object) -> bool:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from dspex import _clock
 from dspex.data.example import Example
-from dspex.errors import Interruption, LMAuthError, LMQuotaError, LMUnavailableError, UsageError
+from dspex.errors import Interruption, LMAuthError, LMQuotaError, LMUnavailableError, UsageError, in_words
 from dspex.evaluate.cells import Cell, Cells
 from dspex.evaluate.course import Note, with_comment, with_label
 from dspex.evaluate.elsewhere import Away, Errand, Executor
@@ -126,9 +126,9 @@ async def stream(
                 raise first
             yield result
             if first is not None and task.max_errors is not None and failed >= max(1, task.max_errors):
-                told = f"The rest was given up after {failed} of {scored + failed} failed (max_errors={task.max_errors})."
-                current().emit(Log(level="error", text=told))
-                first.add_note(told)
+                why = f"The rest was given up after {failed} of {scored + failed} failed (max_errors={task.max_errors})."
+                current().emit(Log(level="error", text=why))
+                first.add_note(why)
                 raise first
     if first is not None and scored == 0:
         raise first
@@ -147,6 +147,7 @@ async def _elsewhere(task: Task) -> AsyncIterator[Away | None]:
         repeats=task.repeats,
         traceback=task.traceback,
         width=task.width() if callable(task.width) else task.width,
+        notes=task.notes,
     )
     async with task.executor.open(errand) as away:
         yield away
@@ -221,9 +222,9 @@ async def _attempt(task: Task, program: Program, go: Go, scope: Scope, started: 
         score = await in_time(judge(task.metric, example, prediction), task.timeout)
     except FATAL:
         raise
-    except Exception as exc:  # an error is an outcome of this example, kept apart from scores
-        text = str(exc) if str(exc).startswith("Metric") else f"{type(exc).__name__}: {exc}"
-        error, failure = text[:TEXT], exc
+    except (Exception, SystemExit) as exc:  # an error is an outcome of this example, kept apart from scores
+        text = str(exc) if str(exc).startswith("Metric") else in_words(exc)
+        error, failure = text[:TEXT], exc if isinstance(exc, Exception) else RuntimeError(text)
     return Cell(
         example=go.key,
         score=None if score is None else score.value,

@@ -28,7 +28,7 @@ from typing import Any
 
 from dspex import _host
 from dspex.data.example import Example
-from dspex.errors import DspexError, SettingsError
+from dspex.errors import DspexError, SettingsError, in_words
 from dspex.evaluate.cells import Cell
 from dspex.evaluate.elsewhere import Errand
 from dspex.events.event import Log, RunPaused, RunResumed
@@ -142,7 +142,7 @@ class Session:
         Raises:
             Interruption, UsageError, LMAuthError, LMQuotaError, LMUnavailableError: going on cannot help.
         """
-        scope, times = current(), 1.0
+        scope, times, key = current(), 1.0, example.digest
         calls = Calls(scope.ledger)
         while True:
             number = next(self._numbers)
@@ -150,13 +150,12 @@ class Session:
             slip = Slip(
                 cell=number, place=place, example=example, repeat=repeat, span=scope.span, parent=scope.parent,
                 caps=lease.caps, path=calls.path, known=calls.known,
+                notes={key: self._errand.notes[key]} if key in self._errand.notes else {},
             )  # fmt: skip
             outcome = await self._done(slip, lease, scope, calls)
             if isinstance(outcome, DspexError):
                 cost = scope.tally.cost
-                return Cell(
-                    example=example.digest, error=str(outcome), failure=outcome, repeat=repeat, cost=cost
-                )
+                return Cell(example=key, error=str(outcome), failure=outcome, repeat=repeat, cost=cost)
             if outcome.cell is not None:
                 scope.tally.take(outcome.known_calls, outcome.known_cost)
                 return unpack_cell(outcome, scope.tally.cost)
@@ -244,7 +243,7 @@ class Session:
                 ) from exc
             if type(exc).__name__ == "KilledWorker":
                 return _Died("Every worker that took this example died while it ran; their logs may say why.")
-            return DspexError(f"{type(exc).__name__}: {exc}"[:500])
+            return DspexError(in_words(exc)[:500])
         finally:
             future.release()
 

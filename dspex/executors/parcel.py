@@ -12,6 +12,7 @@ from typing import Any
 
 from dspex.data.example import Example
 from dspex.errors import ProgramError
+from dspex.evaluate.course import Note
 from dspex.evaluate.elsewhere import Errand
 from dspex.evaluate.recipe import PLAIN_SETTINGS
 from dspex.evaluate.score import name_of
@@ -65,6 +66,8 @@ class Slip:
     """Its place in the run's ledger."""
     known: dict[bytes, bytes] = field(default_factory=dict)
     """What its calls gave in earlier lives of the run."""
+    notes: dict[str, Note] = field(default_factory=dict)
+    """What a person said of the example, if anything, by its digest."""
 
 
 def pack(session: str, name: str, topic: str, errand: Errand, settings: Settings, workers: int) -> Parcel:
@@ -77,7 +80,7 @@ def pack(session: str, name: str, topic: str, errand: Errand, settings: Settings
         session=session,
         name=name,
         topic=topic,
-        errand=errand,
+        errand=dataclasses.replace(errand, notes={}),  # each goes with the example it is of
         settings={name: getattr(settings, name) for name in CARRIED},
         workers=max(1, workers),
     )

@@ -10,11 +10,11 @@ import asyncio
 import os
 import random
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dspex import _host
-from dspex.errors import BudgetExceeded, CancelRequested
+from dspex.errors import BudgetExceeded, CancelRequested, in_words
 from dspex.evaluate.cells import Cell, Cells
 from dspex.evaluate.stream import FATAL, Go, Task, made
 from dspex.evaluate.vary import Variants
@@ -96,7 +96,12 @@ def run_cell(parcel: Parcel, slip: Slip) -> Reply:
         task = worker.state.tasks.get(key)
         return task is not None and task.state != "cancelled"
 
-    return _host.portal.run(_go(parcel, slip, send, wanted), "a cell")
+    try:
+        return _host.portal.run(_go(parcel, slip, send, wanted), "a cell")
+    except (KeyboardInterrupt, GeneratorExit) as exc:
+        raise RuntimeError(
+            in_words(exc)
+        ) from exc  # nobody sits at a worker: the user's code raised it, at one example
 
 
 def steer(session: str, verb: str) -> None:
@@ -151,7 +156,8 @@ async def _said(
 ) -> dict[str, Any]:
     go = Go(slip.place, slip.example, slip.example.digest, slip.repeat)
     told = ready.task.traceback
-    work = session.token.guard(made(ready.task, ready.variants, go, scope))
+    task = replace(ready.task, notes=slip.notes)
+    work = session.token.guard(made(task, ready.variants, go, scope))
     try:
         return pack_cell(await _while(wanted, work), told=told)
     except BudgetExceeded as exc:

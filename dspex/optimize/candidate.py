@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dspex import _host
 from dspex._canon import digest
 from dspex.data.example import Example
-from dspex.errors import DspexError, Interruption, UsageError
+from dspex.errors import DspexError, Interruption, UsageError, in_words
 from dspex.evaluate.cells import Cell, Cells
 from dspex.evaluate.course import Course
 from dspex.evaluate.elsewhere import Executor
@@ -70,6 +70,8 @@ class Candidates:
         self._scoring: dict[str, threading.Event] = {}
         """Those whose scoring began, each with its end."""
         self._guests: list[threading.Event] = []
+        self._open = True
+        """Whether people's candidates may still join."""
         self._lock = threading.RLock()
         # What the run's thread has around it: a person's candidate is scored with the same settings and scope.
         self._around = contextvars.copy_context()
@@ -166,6 +168,10 @@ class Candidates:
                 "This run scores no candidates: it was started without a metric or a validation set."
             )
         with self._lock:
+            if not self._open:
+                raise UsageError(
+                    "The race is over, so none can join; the run ends. `run.branch()` starts another."
+                )
             # One of an earlier life that could not be taken up again keeps its name: its acts are in the ledger.
             names = {seen.id for seen in self._before if seen.by} | self._ids()
             return self._join(
@@ -197,17 +203,34 @@ class Candidates:
         return next((candidate for candidate in list(self._known.values()) if candidate.id == id), None)
 
     def winner(self, found: Module) -> Module:
-        """Return the result: what the method found, or a person's candidate that leads once all of them have a score."""
+        """Return the result: what the method found, or a person's candidate that leads once all of them have a score.
+
+        Where a person gave up what the method found, it is what leads of the others.
+
+        Raises:
+            UsageError: all candidates were given up.
+        """
         self._settle()
         with self._lock:
             self._lead.tell()
-        return self.best.program if self.best is not None and self.best.id.startswith("p") else found
+            own, best = self._known.get(digest(found.dump_state())), self.best
+            gone = own is not None and own.id in self._dropped
+        if best is not None and (gone or best.id.startswith("p")):
+            return best.program
+        if gone:
+            raise UsageError("Every candidate was dropped, so there is none to be the result; start it anew.")
+        return found
 
     def _settle(self) -> None:
-        """Wait until every person's candidate has its score; in the run's thread."""
-        while self._guests:
-            _wait(self._guests[0])
-            self._guests.pop(0)
+        """Wait until every person's candidate has its score, and take no more; in the run's thread."""
+        while True:
+            with self._lock:
+                if not self._guests:
+                    self._open = False
+                    return
+                guest = self._guests[0]
+            _wait(guest)
+            self._guests.remove(guest)
 
     def _welcome_back(self, base: Candidate) -> None:
         """Take in again what people had join in earlier lives of the run; their scores are in its ledger."""
@@ -249,7 +272,7 @@ class Candidates:
         except Interruption:
             return  # the run ends, and says so itself
         except Exception as exc:  # a person's candidate that cannot run must not end the method's work
-            reason = f"{type(exc).__name__}: {exc}"
+            reason = in_words(exc)
             current().emit(CandidateDropped(candidate=candidate.id, reason=reason))
             current().emit(Log(level="error", text=f"Candidate {candidate.id} could not be scored: {reason}"))
         finally:

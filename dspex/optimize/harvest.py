@@ -13,7 +13,7 @@ from typing import Any
 
 from dspex import _host
 from dspex.data.example import Example
-from dspex.errors import Interruption, LMAuthError, LMQuotaError, UsageError
+from dspex.errors import Interruption, LMAuthError, LMQuotaError, UsageError, in_words
 from dspex.evaluate.score import Metric, judge
 from dspex.events.event import Log
 from dspex.modules import trace
@@ -92,9 +92,7 @@ async def _round(
             errors += 1
             if errors > plan.max_errors or errors >= len(rows):
                 raise
-            current().emit(
-                Log(level="warning", text=f"No demonstration from an example: {type(exc).__name__}: {exc}")
-            )
+            current().emit(Log(level="warning", text=f"No demonstration from an example: {in_words(exc)}"))
             return {}
 
     while left and (open_ := plan.wanted - sum(map(bool, outcomes.values()))) > 0:
@@ -108,7 +106,8 @@ async def _attempt(plan: Harvest, row: Example, round_: int) -> dict[str, Exampl
     teacher = plan.teacher.deepcopy()
     paths = {id(predictor): path for path, predictor in teacher.named_predictors()}
     for predictor in teacher.predictors():
-        predictor.demos = [demo for demo in predictor.demos if demo != row]
+        # By content, since the fields of two rows may be arrays, which are not simply equal or not.
+        predictor.demos = [demo for demo in predictor.demos if Example(demo).digest != row.digest]
         if round_:
             predictor.update_config(temperature=1.0, rollout_id=round_)
     with within(f"bootstrap/{row.digest}"), trace.recording() as steps:

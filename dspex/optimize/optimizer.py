@@ -120,7 +120,7 @@ class Teleprompter:
         self._check_options(options)
         elsewhere = read_executor(executor)
         asked = self._check(student, teacher, trainset, valset)
-        width = getattr(self, "num_threads", None) or current_settings().num_threads
+        width = _width(getattr(self, "num_threads", None))
         number = current_settings().seed if seed is None else seed
         snapshot, guide = asked.student.deepcopy(), teacher.deepcopy() if teacher is not None else None
 
@@ -157,6 +157,7 @@ class Teleprompter:
             seed=number,
             name=name,
             planned=self.planned(asked.student),
+            examples=asked.val,
             sizes={"train": len(asked.train), **({"val": len(asked.val)} if asked.val else {})},
             caller=Caller(method=self, given=given),
             asks=self.asks or (asked.metric is not None and bool(asked.val)),
@@ -232,3 +233,16 @@ class Teleprompter:
                 raise SettingsError(
                     f"`{type(self).__name__}` takes no `{option}`.{nearest(option, known)} It takes: {', '.join(known)}."
                 )
+
+
+def _width(given: object) -> int:
+    """Return how many examples are in flight at once.
+
+    Raises:
+        SettingsError: it is no number above zero.
+    """
+    if given is None:
+        return current_settings().num_threads
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        raise SettingsError(f"`num_threads` takes a whole number of at least 1, not `{given!r}`.")
+    return given

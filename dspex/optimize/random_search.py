@@ -106,8 +106,7 @@ class BootstrapFewShotWithRandomSearch(Teleprompter):
             if self.stop_at_score is not None and 100 * measured.mean >= self.stop_at_score:
                 break
         scope.emit(PhaseEnd(name=SEARCH))
-        assert job.candidates.best is not None, "the program as written was scored"
-        return job.candidates.best.program
+        return (job.candidates.best or base).program
 
     def _seeds(self, student: Module, restrict: Sequence[int] | None) -> list[int]:
         seeds = range(ZERO_SHOT, self.num_candidate_programs)

@@ -38,7 +38,8 @@ def branch_off(run: Run, candidate: str, by: str, given: Mapping[str, Any]) -> R
     seen = state.candidate(candidate or state.best)
     if seen is None or not seen.program:
         known = ", ".join(one.id for one in state.candidates) or "none yet"
-        raise UsageError(f"Run {run.id} has no candidate `{candidate or state.best}`; it has {known}.")
+        which = f"`{candidate or state.best}`" if candidate or state.best else "with a score yet"
+        raise UsageError(f"Run {run.id} has no candidate {which}; it has {known}.")
     path = run._folder / home.JOURNAL
     recipe = past.recipe_of(path)
     if not recipe:

@@ -53,7 +53,7 @@ def compare(*runs: str | Run) -> Comparison:
     """
     if len(runs) < 2:
         raise UsageError('Name at least two runs to compare, such as `dspex.runs.compare("r1", "r2")`.')
-    return Comparison([open(run) if isinstance(run, str) else run for run in runs])
+    return Comparison([run if isinstance(run, Run) else open(run) for run in runs])
 
 
 def _traits(states: Sequence[RunState]) -> dict[str, list[str]]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 
 class Course(Protocol):
     """What can be changed in one run; each act raises UsageError where it cannot be done."""
+
+    def race(self) -> object:
+        """Return the race of candidates."""
+        ...
 
     def submit(self, program: Any, *, what: str, by: str, origin: str) -> str:
         """Have a person's candidate scored beside the others; return its id at once."""
@@ -20,8 +25,8 @@ class Course(Protocol):
         """Have `n` examples in flight at once from here on."""
         ...
 
-    def use(self, lm: Any) -> str:
-        """Ask another model from here on; return its name."""
+    def use(self, lm: Any) -> Mapping[str, Any]:
+        """Ask another model from here on; return its name as `model`, and what it is found again by."""
         ...
 
     def reset(self) -> list[str]:

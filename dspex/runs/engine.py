@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from dspex import _host
 from dspex._version import __version__
-from dspex.errors import BudgetExceeded, CancelRequested, DspexError, JournalError, StopRequested
+from dspex.errors import BudgetExceeded, CancelRequested, DspexError, JournalError, StopRequested, in_words
 from dspex.events.bus import bus
 from dspex.events.event import (
     AnyEvent,
@@ -240,7 +240,7 @@ class Engine:
             return "cancelled", "" if str(exc).startswith("the run was asked") else str(exc)
         except BaseException as exc:  # the outer edge of the run: any error is its end, told as such
             self.error = exc
-            return "failed", f"{exc}" if isinstance(exc, DspexError) else f"{type(exc).__name__}: {exc}"
+            return "failed", f"{exc}" if isinstance(exc, DspexError) else in_words(exc)
 
     def _close(self, state: EndState, reason: str) -> None:
         self.time.close()
@@ -254,7 +254,10 @@ class Engine:
             self.emit(RunEnd(state=state, reason=reason, best=self.leader()))
 
     def _warn(self, share: float, spent: float, cap: float, what: BudgetKind) -> None:
-        self.emit(BudgetWarned(share=share, spent=spent, cap=cap, what=what))
+        if share < 1.0:
+            self.emit(BudgetWarned(share=share, spent=spent, cap=cap, what=what))
+        else:  # what is in flight is awaited, and may take its time
+            self.act(lambda: True, RunStopping(how="stop", by="budget"))
 
     def _durable(self, events: Sequence[AnyEvent]) -> None:
         if self._unwritten is not None and isinstance(events[-1], RunEnd):

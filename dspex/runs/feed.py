@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from dspex.errors import in_words
 from dspex.events.bus import bus
 from dspex.events.event import AnyEvent, Log
 from dspex.runs.state import RunState, fold
@@ -89,9 +90,7 @@ class Feed:
                 follower(events)
             except Exception as exc:  # a follower must not end the thread that keeps all runs
                 self._followers.remove(follower)
-                text = (
-                    f"A follower of run {self._state.run} was unhooked: it raised {type(exc).__name__}: {exc}"
-                )
+                text = f"A follower of run {self._state.run} was unhooked: it raised {in_words(exc)}"
                 bus.emit(Log(level="error", text=text))
 
     def forget(self) -> None:

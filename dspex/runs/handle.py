@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dspex.errors import DspexError, RunFailedError, UsageError
+from dspex.errors import DspexError, RunFailedError, UsageError, in_words
 from dspex.events.event import AnyEvent
 from dspex.runs import home
 from dspex.runs.engine import Engine
@@ -21,6 +21,7 @@ from dspex.runs.state import ENDED, RunState, Status
 from dspex.runs.steerable import Steerable
 from dspex.runs.steered import person
 from dspex.runs.words import headline
+from dspex.scope.cancel import How
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +98,9 @@ class Run(Steerable):
             by: who pauses.
             now: whether examples in flight are held, too, at their next call of a model.
         """
-        self._steer("pause").pause(person(by), now=now)
+        engine = self._steer("pause")
+        engine.pause(person(by), now=now)
+        engine.flush()
 
     def resume(self, by: str = "user", **given: Any) -> Run:
         """Go on: after a pause, or where a run ended before it was finished because its kernel died or it was stopped.
@@ -122,6 +125,7 @@ class Run(Steerable):
                     f"Run {self.id} is {self.status}: what it was started with cannot be changed now."
                 )
             self._engine.resume(by)
+            self._engine.flush()
             return self
         if self._engine is not None and self.status == "finished" and not given:
             return self  # a late click changes nothing
@@ -131,11 +135,11 @@ class Run(Steerable):
 
     def stop(self, by: str = "user") -> None:
         """End soon and keep the best: calls in flight, paid for already, are awaited."""
-        self._steer("stop").end("stop", person(by))
+        self._end("stop", by)
 
     def cancel(self, by: str = "user") -> None:
         """End now: calls in flight are cut off. What was found so far stays."""
-        self._steer("cancel").end("cancel", person(by))
+        self._end("cancel", by)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the run is over; False where `timeout` seconds passed first.
@@ -179,16 +183,18 @@ class Run(Steerable):
         if isinstance(engine.error, DspexError):
             raise engine.error
         if engine.error is not None:
-            raise RunFailedError(
-                f"Run {self.id} failed: {type(engine.error).__name__}: {engine.error}"
-            ) from engine.error
+            raise RunFailedError(f"Run {self.id} failed: {in_words(engine.error)}") from engine.error
         if engine.value is not None:
             return engine.value
         value = engine.kept.partial() if engine.kept.partial is not None else engine.best()
         if value is None:
             state = self.state
             why = f" ({state.reason})" if state.reason else ""
-            raise RunFailedError(f"Run {self.id} was {state.status}{why} before any candidate was scored.")
+            given = "budget=..." if state.reason.startswith("budget of") else ""
+            raise RunFailedError(
+                f"Run {self.id} was {state.status}{why} before any candidate was scored; "
+                f"`run.resume({given})` goes on with it."
+            )
         return value
 
     @property
@@ -272,6 +278,11 @@ class Run(Steerable):
 
     def __repr__(self) -> str:
         return headline(self.state)
+
+    def _end(self, how: How, by: str) -> None:
+        engine = self._steer(how)
+        engine.end(how, person(by))
+        engine.flush()
 
     def _steer(self, verb: str) -> Engine:
         if self._engine is None:

@@ -116,6 +116,8 @@ class Journal:
 
     def flush(self, timeout: float = PATIENCE) -> bool:
         """Wait until all that was taken and kept so far is on disk and told; False if that took too long."""
+        if _writer.is_me():
+            return False  # a follower steers the run: the writer cannot wait for itself
         events, payloads = self._taken, self._kept
         _writer.hurry()
         with self._written:

@@ -107,7 +107,7 @@ def export(run: str | Run, path: str | os.PathLike[str]) -> Path:
         JournalError: nothing of its journal can be read.
         UsageError: the file cannot be written.
     """
-    found = open(run) if isinstance(run, str) else run
+    found = run if isinstance(run, Run) else open(run)
     target = Path(path)
     lines = _lines(found)
     head = next(lines)  # a run that cannot be read overwrites nothing

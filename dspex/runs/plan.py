@@ -39,6 +39,8 @@ class Plan:
     seed: int = 0
     sizes: dict[str, int] = field(default_factory=dict)
     planned: int | None = None
+    examples: Sequence[Any] = ()
+    """What candidates are scored on, where that is known before it is read."""
     restart: Callable[[Mapping[str, Any]], Any] | None = None
     """Starts the same again in this kernel, with a few things changed; None where that cannot be."""
 

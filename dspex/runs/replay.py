@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from dspex.errors import JournalError, ResumeError
-from dspex.runs import home, mend, past
+from dspex.runs import file, home, mend, past
 from dspex.runs.engine import Engine
 from dspex.runs.feed import Feed
 from dspex.runs.past import Past
@@ -134,8 +134,7 @@ def reopen(
             _start(known.recipe, changes, restart)
         except ResumeError as exc:
             raise ResumeError(
-                f"Run {folder.name} cannot go on as it was. {exc} Give what it was started with, such as "
-                f"`run.resume({_data_of(known)}=...)`, or start it anew; what it found stays readable."
+                f"Run {folder.name} cannot go on as it was. {exc} Or start it anew; what it found stays readable."
             ) from None
         if life.engine is None:
             raise ResumeError(f"Run {folder.name} cannot be resumed: its method started no such work.")
@@ -144,10 +143,6 @@ def reopen(
         _waiting.life = None
         if life is None or life.engine is None:
             owner.release()
-
-
-def _data_of(known: Past) -> str:
-    return "devset" if known.start is not None and known.start.work == "evaluate" else "trainset"
 
 
 def _start(recipe: bytes, changes: Mapping[str, Any], restart: Restart | None) -> None:
@@ -171,6 +166,8 @@ def _claim(folder: Path) -> home.Owner:
 
 def _read(folder: Path, *, again: bool, told: bool) -> Past:
     path = folder / home.JOURNAL
+    if not file.exists(path):
+        raise ResumeError(f"Run {folder.name} wrote nothing before its kernel died: start it anew.")
     known = past.read(path)
     if known.end is not None and known.end.state == "finished" and not again:
         raise ResumeError(

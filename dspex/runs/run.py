@@ -97,7 +97,7 @@ def open(id: str) -> Run:
         ...
         dspex.errors.RunNotFoundError: There is no run `r0`. ...
     """
-    if id in _runs and _runs[id]._folder == home.home() / id:
+    if isinstance(id, str) and id in _runs and _runs[id]._folder == home.home() / id:
         return _runs[id]
     folder = home.folder_of(id)
     feed = Feed()

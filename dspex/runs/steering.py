@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dspex import _canon
 from dspex.errors import DataError, UsageError
 from dspex.events.event import RunSteered, Verb
 from dspex.runs.course import Course
@@ -59,8 +60,8 @@ class Steering:
 
     def use(self, lm: Any, by: str) -> None:
         """Ask another model from here on."""
-        model = self._course("change its model").use(lm)
-        self._tell("model", by, f"goes on with {model}", model=model)
+        told = self._course("change its model").use(lm)
+        self._tell("model", by, f"goes on with {told['model']}", **told)
 
     def evaluate(
         self,
@@ -76,6 +77,7 @@ class Steering:
         course = self._course("take candidates of yours")
         made, start = program, origin
         self._program(origin or "base")  # the race is open once its first candidate is there
+        course.race()
         if made is None:
             start = origin or self._engine.feed.best() or "base"
             made = self._varied(start, instruction, demos, predictor)
@@ -86,7 +88,12 @@ class Steering:
     def pin(self, candidate: str, by: str, *, pinned: bool = True) -> None:
         """Have this candidate be the result whatever the others score, until it is let go."""
         if self._program(candidate) is None:
-            raise UsageError(f"The run has no candidate `{candidate}`.")
+            known = ", ".join(seen.id for seen in self._engine.feed.state().candidates)
+            raise UsageError(f"The run has no candidate `{candidate}`; it has {known or 'none yet'}.")
+        self._course("pin candidates").race()
+        seen = self._engine.feed.state().candidate(candidate)
+        if pinned and seen is not None and seen.state == "dropped":
+            raise UsageError(f"Candidate `{candidate}` was dropped; pin one that was not.")
         if pinned and candidate not in self._engine.kept.pinned:
             self._engine.kept.pinned.append(candidate)
         elif not pinned and candidate in self._engine.kept.pinned:
@@ -98,6 +105,8 @@ class Steering:
 
     def drop(self, candidate: str, reason: str, by: str) -> None:
         """Give a candidate up: it is scored no further and cannot lead."""
+        if not isinstance(reason, str):
+            raise UsageError(f"`reason` says why in words, not `{reason!r}`.")
         if candidate in self._engine.kept.pinned:
             raise UsageError(f"Candidate `{candidate}` is pinned; let it go first.")
         self._program(candidate)
@@ -112,6 +121,12 @@ class Steering:
             )
         if not isinstance(comment, str) or not isinstance(label or {}, Mapping):
             raise UsageError("A comment is text, and a label names fields, such as `{'team': 'bug'}`.")
+        scored = self._engine.plan.examples
+        if scored and not any(row.digest == example for row in scored):
+            raise UsageError(
+                "The run scores no such example: what is said counts where candidates are scored, so name one of those "
+                "rows, such as `run.label(valset[0], ...)`."
+            )
         note: dict[str, Any] = {"label": dict(label or {}), "comment": comment}
         fields = ", ".join(f"{name}={value!r}" for name, value in note["label"].items())
         words = f"labelled an example {fields}" if fields else "commented on an example"
@@ -137,8 +152,12 @@ class Steering:
             )
         if instruction is None and demos is None:
             raise UsageError("Give the candidate an instruction=, demos= or a program= of its own.")
-        if instruction is not None and (not isinstance(instruction, str) or not instruction.strip()):
-            raise UsageError("An instruction is text with words in it; write one.")
+        if instruction is not None and not (
+            isinstance(instruction, str)
+            and instruction.strip()
+            and _canon.legible(instruction) == instruction
+        ):
+            raise UsageError("An instruction is text with words in it, and no half characters; write one.")
         if demos is not None and (isinstance(demos, (str, Mapping)) or not isinstance(demos, Sequence)):
             raise UsageError(f"demos= takes a list of examples, not a `{type(demos).__name__}`.")
         program = base.deepcopy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -86,12 +87,14 @@ def table(
             epoch, or a time before now: a timedelta, `"2h"`, `"7d"`.
 
     Raises:
-        UsageError: no run is ever in this state, or `since` is no time.
+        UsageError: no run is ever in this state, `since` is no time, or `last` no number.
 
     Example:
         >>> table(status="running", since="2h").rows()
         []
     """
+    if last is not None and (isinstance(last, bool) or not isinstance(last, int) or last < 0):
+        raise UsageError(f"`last` takes how many runs to show, not `{last!r}`.")
     states = _states(status)
     start = None if since is None else time_of(since)
 
@@ -132,7 +135,7 @@ def time_of(when: float | str | datetime | timedelta) -> float:
         >>> time_of("1970-01-02T00:00:00+00:00")
         86400.0
     """
-    if isinstance(when, (int, float)) and not isinstance(when, bool):
+    if isinstance(when, (int, float)) and not isinstance(when, bool) and not math.isnan(when):
         return float(when)
     if isinstance(when, str):
         ago = _AGO.fullmatch(when.strip())
@@ -140,7 +143,7 @@ def time_of(when: float | str | datetime | timedelta) -> float:
             when = (
                 timedelta(seconds=float(ago[1]) * _SECONDS[ago[2]]) if ago else datetime.fromisoformat(when)
             )
-        except ValueError:
+        except (ValueError, OverflowError):
             when = ""
     if isinstance(when, timedelta):
         return _clock.now() - when.total_seconds()

@@ -30,7 +30,8 @@ class TimeLimit:
 
     Args:
         token: what stops the run.
-        warn: called as `warn(share, seconds, cap, "seconds")` when half and four fifths have passed.
+        warn: called as `warn(share, seconds, cap, "seconds")` when half and four fifths have passed, and with a
+            share of 1.0 where that is what stops the run.
         already: seconds that earlier lives of the run took.
     """
 
@@ -69,6 +70,7 @@ class TimeLimit:
                     self._warn(share, self.spent, cap, "seconds")
             spent = self.spent
             text = f"budget of {cap:g} seconds reached: {spent:.0f} used"
-            self._token.request("stop", BudgetExceeded(text, "seconds", spent, cap))
+            if self._token.request("stop", BudgetExceeded(text, "seconds", spent, cap)):
+                self._warn(1.0, spent, cap, "seconds")
         except asyncio.CancelledError:
             return  # the run is over, or has another cap by now

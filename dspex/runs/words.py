@@ -28,7 +28,8 @@ def headline(state: RunState) -> str:
         >>> headline(RunState(run="r3", name="triage", method="LabeledFewShot", status="running"))
         'Run r3 · LabeledFewShot on triage: running, no score yet'
     """
-    what = f"Run {state.run} · {state.method} on {state.name}: {state.status}"
+    of = f" · {state.method} on {state.name}" if state.method else ""  # a kernel may die before it says
+    what = f"Run {state.run}{of}: {state.status}"
     if why := state.reason or (held(state) if state.status == "paused" else ""):
         what += f" ({why})"
     best = state.candidate(state.best)

@@ -185,3 +185,9 @@ def test_a_scored_prediction_compares_as_its_score() -> None:
     assert high >= low
     with pytest.raises(DataError, match="no `score`"):
         float(Prediction(a=1))
+
+
+def test_a_field_that_cannot_be_written_down_is_told_by_its_name() -> None:
+    """With what to make of it."""
+    with pytest.raises(DataError, match=r"The field `x` of an example is a `complex` .* make it text"):
+        _ = Example(question="?", x=1 + 2j).digest

@@ -145,7 +145,7 @@ def test_options_that_cannot_be_are_told_before_anything_is_spent() -> None:
             judge(Odd(), num_threads=0)
         with pytest.raises(SettingsError, match="`display_table` takes True, or how many rows"):
             judge(Odd(), display_table=-1)
-        with pytest.raises(SettingsError, match="`name` takes a text to call the run, not `5`"):
+        with pytest.raises(SettingsError, match="`name` takes a line of text to call the run, not `5`"):
             judge.start(Odd(), name=5)  # type: ignore[arg-type]  # what people do
 
 

@@ -232,3 +232,34 @@ def test_options_changed_after_the_constructor_are_heeded() -> None:
         assert evaluator(dspex.Predict(Sort)).score == 50.0
         evaluator.failure_score = 1.0
         assert evaluator(dspex.Predict(Sort)).score == 62.5
+
+
+def test_a_program_that_asks_to_exit_fails_one_example() -> None:
+    """A command line tool in a program ends itself at one input; the evaluation is not its process."""
+
+    class Leaving(dspex.Module):
+        def forward(self, word: str) -> dspex.Prediction:
+            if word == "fig":
+                raise SystemExit(2)
+            return dspex.Prediction(kind="tool")
+
+    result = evaluate(an_lm()[0], Leaving())
+    assert (result.n, result.failed, result.errors) == (7, 1, {6: "SystemExit: 2"})
+
+
+def test_an_error_without_words_is_told_by_its_name() -> None:
+    """A bare `assert` in a metric is no line that ends in a colon."""
+
+    def strict(example: dspex.Example, prediction: dspex.Prediction, trace: object = None) -> bool:
+        if example.word == "fig":
+            raise AssertionError
+        return True
+
+    result = evaluate(an_lm()[0], Slow({}), metric=strict)
+    assert result.errors == {6: "Metric `strict` raised AssertionError"}
+
+
+def test_several_goes_at_an_example_are_not_told_as_examples() -> None:
+    """Eight words three times are eight examples."""
+    result = evaluate(an_lm()[0], Slow({}), n=3)
+    assert repr(result).endswith("on 24 goes, 3 an example)")

@@ -106,6 +106,25 @@ def test_a_with_block_ends_what_is_left() -> None:
     assert ended(found.run) == "stopped"  # type: ignore[arg-type]
 
 
+async def test_an_interrupted_reader_ends_the_run_though_a_traceback_holds_its_rows() -> None:
+    """A notebook cancels the cell's task, and keeps where it stood."""
+    lm, _ = an_lm(lambda _: said("tool"))
+    with dspex.context(lm=lm):
+        found = dspex.evaluate(dspex.Predict(Sort), words(10_000), KIND, num_threads=2)
+
+        async def read() -> None:
+            async for _ in found:
+                pass
+
+        cell = asyncio.ensure_future(read())
+        while found.run is None:
+            await asyncio.sleep(0.01)
+        cell.cancel()
+        await asyncio.wait([cell])
+    assert cell.cancelled()
+    assert await asyncio.to_thread(ended, found.run) == "stopped"
+
+
 def test_the_report_is_of_all_rows_whoever_read_them() -> None:
     """Rows read before the report count as much as those after."""
     lm, _ = an_lm(lambda _: said("tool"))
@@ -264,7 +283,7 @@ def _tasks() -> list[str]:
 
 async def _breaking() -> AsyncIterator[dspex.Example]:
     """Give one example, and break."""
-    yield dspex.Example(word="x").with_inputs("word")
+    yield dspex.Example(word="x", kind="tool").with_inputs("word")
     raise ZeroDivisionError
 
 

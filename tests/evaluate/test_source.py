@@ -40,7 +40,7 @@ def test_a_slow_source_holds_nobody_up() -> None:
 
     lm, _ = an_lm(lambda _: said("tool"))
     with dspex.context(lm=lm):
-        found = dspex.evaluate(dspex.Predict(Sort), slow_in_parts(slowly()), KIND)
+        found = dspex.evaluate(dspex.Predict(Sort), slowly(), KIND)
         assert next(found).index == 0
         assert reached.wait(10)
         assert _host.portal.run(asyncio.sleep(0, "alive")) == "alive"
@@ -48,11 +48,25 @@ def test_a_slow_source_holds_nobody_up() -> None:
         assert [row.index for row in found] == [1]
 
 
-def slow_in_parts(source: Iterator[dspex.Example]) -> Iterator[dspex.Example]:
-    """Give the rows of a source, each taking so long that it is taken alone."""
-    for row in source:
-        threading.Event().wait(0.02)
-        yield row
+def test_a_run_whose_source_gives_no_more_can_be_cancelled() -> None:
+    """A queue that stays empty keeps nobody from ending the run, and what it had given is in the report."""
+    go_on, reached = threading.Event(), threading.Event()
+
+    def stuck() -> Iterator[dspex.Example]:
+        yield from rows()[:3]
+        reached.set()
+        assert go_on.wait(10)
+
+    lm, _ = an_lm(lambda _: said("tool"))
+    with dspex.context(lm=lm):
+        found = dspex.evaluate(dspex.Predict(Sort), stuck(), KIND)
+        assert {next(found).index for _ in range(3)} == {0, 1, 2}
+        assert reached.wait(10)
+        assert found.run is not None
+        found.run.cancel()
+        assert found.run.wait(10)
+    assert (found.run.status, found.report().n) == ("cancelled", 3)
+    go_on.set()
 
 
 def test_a_users_own_sequence_is_read_as_rows_are_wanted() -> None:

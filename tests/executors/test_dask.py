@@ -146,6 +146,36 @@ def test_a_paused_run_sends_nothing_new(client: Any, server: Server):
         assert run.result().n == 90
 
 
+def test_an_interrupt_that_a_metric_raises_costs_one_example_and_no_worker(client: Any, server: Server):
+    """Nobody sits at a worker and presses Ctrl-C: it is the user's code, at this example."""
+
+    def interrupting(example: Example, prediction: Any) -> float:
+        if example.question == "0":
+            raise KeyboardInterrupt
+        return 1.0
+
+    before = set(client.run(os.getpid).values())
+    with dspex.context(lm=a_model(server)):
+        evaluate = dspex.Evaluate(devset=questions(20), metric=interrupting, executor=client)
+        result = evaluate(Answers())
+    assert (result.n, result.errors) == (19, {0: "RuntimeError: KeyboardInterrupt"})
+    assert set(client.run(os.getpid).values()) == before
+
+
+def test_what_people_say_of_an_example_counts_over_there(client: Any, server: Server):
+    """A label and a comment reach the worker with the example they are of."""
+    rows = [row.copy(answer="no") for row in questions(60)]
+    evaluate = dspex.Evaluate(devset=rows, metric=dspex.exact("answer"), num_threads=4, executor=client)
+    with dspex.context(lm=a_model(server)):
+        run = evaluate.start(Answers())
+        run.label(rows[-1], {"answer": "x" * len(rows[-1].question)}, comment="It is long.", by="ada")
+        run.result()
+    told = {event.example: event for event in happened(run, ExampleScored)}
+    seen = told[rows[-1].digest]
+    assert (seen.score, seen.feedback) == (1.0, "A person says: It is long.")
+    assert sum(event.score for event in told.values()) == 1.0
+
+
 def test_a_cap_holds_over_all_workers(client: Any, server: Server):
     """Money is set aside before an example leaves: the workers together do not go beyond."""
     with dspex.context(lm=a_model(server, price=(1000.0, 1000.0), max_tokens=50)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import dspex
@@ -234,3 +235,11 @@ def test_labels_alone_need_no_model() -> None:
             dspex.LabeledFewShot(k=2, metric=KIND).compile(
                 dspex.Predict(Sort), trainset=rows(), valset=rows()
             )
+
+
+def test_rows_may_hold_arrays() -> None:
+    """An embedding beside the text is a field like others, though two of them are not simply equal."""
+    data = [row.copy(vector=np.array([n, n + 1.0])) for n, row in enumerate(rows())]
+    with dspex.context(lm=an_lm(learner)[0]):
+        best = dspex.BootstrapFewShot(metric=KIND).compile(dspex.Predict(Sort), trainset=data)
+    assert best.demos

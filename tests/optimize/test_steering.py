@@ -189,6 +189,7 @@ def test_what_cannot_be_steered_says_why(desk: Desk) -> None:
         (lambda: run.evaluate(instruction="x", predictor="nobody"), "no predictor `nobody`"),
         (lambda: run.evaluate(instruction="x", origin="c99"), "no candidate `c99`"),
         (lambda: run.drop("c99"), "no candidate `c99`"),
+        (lambda: run.drop("base", reason=5), "`reason` says why in words"),  # type: ignore[arg-type]
         (lambda: run.pin("c99"), "no candidate `c99`"),
         (lambda: run.concurrency(0), "At least one example"),
         (lambda: run.budget(), "No cap was given"),

@@ -223,3 +223,21 @@ run.drop("c01", by="bob")
     dropped = run.state.candidate("c01")
     assert dropped is not None
     assert (dropped.state, dropped.n) == ("dropped", ROWS)
+
+
+def test_the_model_that_a_person_switched_to_is_the_one_that_is_asked(own_home: Path) -> None:
+    """With its address and its options, not another of the same name at the provider's own door."""
+    elsewhere = Desk()
+    elsewhere.held = False
+    with serving(elsewhere) as other:
+        model = (
+            f"dspex.LM('openai/test', api_base='{other.base_url}', api_key='k', cache=False, temperature=0.5)"
+        )
+        with killed_after(f"second = {model}\nrun.use(second, by='ada')", own_home) as (server, head, _):
+            before, there = server.hits, other.hits
+            resumed(f"{head}\nsecond = {model}\n", own_home)
+            assert server.hits == before
+            assert other.hits > there
+    run = runs.open("r1")
+    assert run.status == "finished"
+    assert "api_key" not in str([e.args for e in run.events if isinstance(e, RunSteered)])

@@ -210,7 +210,8 @@ def test_an_end_before_any_score_fails_the_result_alone() -> None:
     run.cancel()
     go.set()
     with pytest.raises(
-        RunFailedError, match=rf"Run {run.id} was cancelled before any candidate was scored\."
+        RunFailedError,
+        match=rf"Run {run.id} was cancelled before any candidate was scored; `run.resume\(\)` goes on",
     ):
         run.result(LIMIT)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from dspex.runs.frame import candidates_frame
 from dspex.runs.state import CandidateView, RunState
 from tests.programs import Answering, Sort, learner, rows
 from tests.runs.test_replay import kind_is_right, of
-from tests.runs.works import LIMIT
+from tests.runs.works import LIMIT, Steps, begin
 
 KEYS = {"price": (1.0, 1.0), "num_retries": 0}
 
@@ -114,3 +115,21 @@ def test_the_candidate_that_leads_stands_first() -> None:
         CandidateView(id="c03"),
     ])  # fmt: skip
     assert list(candidates_frame(state).id) == ["c01", "c02", "c03"]
+
+
+def test_a_follower_may_hold_the_run_it_follows() -> None:
+    """It is called by the thread that writes the journal, which does not wait for itself."""
+    work, held = Steps(), threading.Event()
+    run = begin(work)
+    work.wait()
+
+    def hold(_: object) -> None:
+        run.pause(by="a follower")
+        held.set()
+
+    run.follow(hold)
+    work.let_go()
+    assert held.wait(LIMIT / 2)
+    run.cancel()
+    work.let_go()
+    assert run.wait(LIMIT)

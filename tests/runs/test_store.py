@@ -142,6 +142,11 @@ def test_a_run_that_died_before_its_first_event_is_lost(own_home: Path) -> None:
     own_home.joinpath("r5").mkdir(parents=True)
     run = runs.open("r5")
     assert (run.id, run.status, run.state.reason, run.done) == ("r5", "lost", "its kernel died", True)
+    assert repr(run) == "Run r5: lost (its kernel died), no score yet"
+    with pytest.raises(
+        ResumeError, match=r"\ARun r5 wrote nothing before its kernel died: start it anew\.\Z"
+    ):
+        run.resume()
     assert begin(lambda kept: "x").id == "r6"
 
 
@@ -212,3 +217,26 @@ def test_last_is_this_kernels_newest_run_before_any_other_kernels(tmp_path: Path
     mine.wait()
     (tmp_path / "runs" / "r99").mkdir()
     assert runs.last() is mine
+
+
+@pytest.mark.parametrize("last", [-1, 1.5, "3", True])
+def test_how_many_runs_to_list_is_a_number(last: Any) -> None:
+    """Not below nothing."""
+    with pytest.raises(UsageError, match="`last` takes how many runs to show"):
+        runs.list(last=last)
+
+
+@pytest.mark.parametrize("since", ["99999999999d", float("nan")])
+def test_a_time_nobody_can_mean_is_refused(since: Any) -> None:
+    """In the words for every other wrong time."""
+    with pytest.raises(UsageError, match="A time is a date such as"):
+        runs.list(since=since)
+
+
+def test_what_is_no_run_is_told_as_an_unknown_one(tmp_path: Path) -> None:
+    """A list of ids, a number, a result: whatever stands where a run is meant."""
+    for what in (5, ["r1", "r2"], object()):
+        with pytest.raises(RunNotFoundError, match="There is no run"):
+            runs.compare(what, what)  # type: ignore[arg-type]
+        with pytest.raises(RunNotFoundError, match="There is no run"):
+            runs.export(what, tmp_path / "run.jsonl")  # type: ignore[arg-type]

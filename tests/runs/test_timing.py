@@ -11,6 +11,7 @@ from dspex.errors import BudgetExceeded
 from dspex.runs.timing import TimeLimit
 from dspex.scope.cancel import CancelToken
 from dspex.testing import FakeClock
+from tests.runs.works import LIMIT, begin
 
 Told = list[tuple[float, float, str]]
 
@@ -51,7 +52,7 @@ def test_a_run_is_warned_twice_and_then_stopped(clock: FakeClock) -> None:
         assert token.how is None
     pass_by(clock, 20)
     ended(token)
-    assert told == [(0.5, 100, "seconds"), (0.8, 100, "seconds")]
+    assert told == [(0.5, 100, "seconds"), (0.8, 100, "seconds"), (1.0, 100, "seconds")]
     with pytest.raises(BudgetExceeded, match="budget of 100 seconds reached: 100 used") as reached:
         token.check()
     assert (token.how, reached.value.what, reached.value.cap) == ("stop", "seconds", 100)
@@ -64,7 +65,7 @@ def test_the_time_of_earlier_lives_counts(clock: FakeClock) -> None:
     limit.set(100)
     pass_by(clock, 10)
     ended(token)
-    assert (token.how, told) == ("stop", [])
+    assert (token.how, told) == ("stop", [(1.0, 100, "seconds")])
 
 
 def test_a_new_cap_takes_the_place_of_the_old_one(clock: FakeClock) -> None:
@@ -80,3 +81,18 @@ def test_a_new_cap_takes_the_place_of_the_old_one(clock: FakeClock) -> None:
     pass_by(clock, 1000)
     ended(token)
     assert token.how == "stop"
+
+
+def test_a_run_over_its_time_is_stopping_while_it_awaits_what_is_in_flight(clock: FakeClock) -> None:
+    """Whoever looks sees that it will end, and not a run that goes on beyond its cap."""
+    go = threading.Event()
+    run = begin(lambda kept: go.wait(LIMIT), limits={"seconds": 10.0})
+    for seconds in (5, 3, 2):
+        pass_by(clock, seconds)
+    for _ in range(500):
+        if run.status == "stopping":
+            break
+        go.wait(0.01)
+    assert run.status == "stopping"
+    go.set()
+    assert run.wait(LIMIT)
