@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
+
+_NUMBER = re.compile(r"<?\$?[\d,.]+( ?[kKMGTi]*B?)?|–?")
 
 
 class Page:
@@ -41,13 +44,16 @@ class Code(str):
 
 
 class Table:
-    """A few rows of texts below a head, and a line of words under them.
+    """A few rows of texts below a head, and a line of words under them; numbers stand below each other.
 
     Example:
-        >>> Table(("model", "calls"), [("practice", "12")], "1 model")
+        >>> Table(("model", "calls"), [("practice", "12"), ("other", "1,284")], "2 models")
         model     calls
-        practice  12
-        1 model
+        practice     12
+        other     1,284
+        2 models
+        >>> Table(("model", "calls"), [], "No model was called yet.")
+        No model was called yet.
     """
 
     def __init__(self, head: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
@@ -56,16 +62,33 @@ class Table:
         self.note = note
 
     def __repr__(self) -> str:
+        if self.note and not self.rows:
+            return self.note
         table = [self.head, *self.rows]
         widths = [max(len(row[i]) for row in table) for i in range(len(self.head))]
-        lines = ["  ".join(t.ljust(w) for t, w in zip(row, widths, strict=True)).rstrip() for row in table]
+        aligned = [
+            [t.rjust(w) if n else t.ljust(w) for t, w, n in zip(row, widths, self._numbers(), strict=True)]
+            for row in table
+        ]
+        lines = ["  ".join(row).rstrip() for row in aligned]
         return "\n".join([*lines, self.note] if self.note else lines)
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th style="text-align:left">{html.escape(text)}</th>' for text in self.head)
-        body = "".join(
-            "<tr>" + "".join(f'<td style="text-align:left">{html.escape(t)}</td>' for t in row) + "</tr>"
-            for row in self.rows
-        )
         note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
+        if note and not self.rows:
+            return note
+        head = self._line("th", self.head)
+        body = "".join(self._line("td", row) for row in self.rows)
+        return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>{note}"
+
+    def _numbers(self) -> list[bool]:
+        """Tell of each column whether it holds numbers alone."""
+        columns = zip(*self.rows, strict=True) if self.rows else ([] for _ in self.head)
+        return [any(column) and all(_NUMBER.fullmatch(text) for text in column) for column in columns]
+
+    def _line(self, name: str, texts: Sequence[str]) -> str:
+        cells = (
+            f'<{name} style="text-align:{"right" if number else "left"}">{html.escape(text)}</{name}>'
+            for text, number in zip(texts, self._numbers(), strict=True)
+        )
+        return f"<tr>{''.join(cells)}</tr>"

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from html import escape
 
 from dspex.runs.state import CandidateView, RunState
-from dspex_widgets.numbers import count, score
+from dspex_widgets.numbers import count, half_width, score
 from dspex_widgets.views import best_of, in_percent, totals
 
-WIDTH, HEIGHT = 548, 208
+WIDTH, HEIGHT = 460, 196
 LEFT, RIGHT, TOP, BOTTOM = 34.0, WIDTH - 12.0, 14.0, HEIGHT - 28.0
 ACCENT, DIM, GRID, BAD = "#3b86e0", "#7f8b99", "#8a94a3", "#e0574e"
 ROUND = (1, 2, 5, 10)
+ROOM = 16
+"""Pixels that words below a line take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,10 @@ def _scale(state: RunState) -> str:
             f'<path d="M12,30H{at(mean)}" stroke="{ACCENT}" stroke-width="6" stroke-linecap="round"/>'
         )
         parts.append(f'<circle cx="{at(mean)}" cy="30" r="6" fill="{ACCENT}"/>')
-        parts.append(_text(min(WIDTH - 24, max(24, at(mean))), 16, score(mean, percent), "middle", 11))
+        words = score(mean, percent)
+        if seen is not None and seen.low is not None and seen.high is not None:
+            words += f" {half_width(seen.low, seen.high, percent)}"
+        parts.append(_text(min(WIDTH - 36, max(36, at(mean))), 16, words, "middle", 12))
     ends = zip(axis.ticks, ("start", "middle", "end"), strict=True)
     parts += [_text(x(tick), 56, _tick(tick), anchor) for tick, anchor in ends]
     return _svg(64, parts)
@@ -124,7 +129,7 @@ def _svg(height: int, parts: Iterable[str]) -> str:
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str, size: int = 10) -> str:
+def _text(x: float, y: float, text: str, anchor: str, size: float = 10.5) -> str:
     return (
         f'<text x="{x}" y="{y}" text-anchor="{anchor}" font-size="{size}" fill="{DIM}">{escape(text)}</text>'
     )
@@ -141,9 +146,8 @@ def _baseline(state: RunState, percent: bool, y: Callable[[float], float]) -> st
         return ""
     lowest = min(c.mean for c in state.candidates if c.mean is not None)
     at = y(base.mean)
-    words = _text(
-        RIGHT - 2, at + (-5 if lowest < base.mean else 12), f"baseline {score(base.mean, percent)}", "end"
-    )
+    above = lowest < base.mean or at + ROOM > BOTTOM  # below it are others' dots, or the axis
+    words = _text(RIGHT - 2, at + (-5 if above else 12), f"baseline {score(base.mean, percent)}", "end")
     return f'<path d="M{LEFT},{at}H{RIGHT}" stroke="{DIM}" stroke-dasharray="4 4"/>{words}'
 
 
@@ -199,4 +203,4 @@ def _tick(value: float) -> str:
     for size, unit in ((1e9, " B"), (1e6, " M"), (1e3, " k")):
         if abs(value) >= 10_000 and abs(value) >= size:
             return f"{value / size:.3g}{unit}"
-    return f"{round(value, 2):.6g}"
+    return f"{round(value, 2):,.6g}"

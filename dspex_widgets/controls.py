@@ -64,6 +64,7 @@ class Controls:
             "evaluate": self._evaluate,
             "budget": lambda op: self._done(op, self._steer("budget", **_caps(op))),
             "concurrency": lambda op: self._done(op, self._steer("concurrency", _number(op))),
+            "label": self._label,
             "report": lambda op: self._report(),
             "snapshot": lambda op: viewer.ask(),
             "closed": lambda op: viewer.leave(),
@@ -105,6 +106,14 @@ class Controls:
         origin = _unless(not op.candidate, origin=op.candidate)
         made = self._steer("evaluate", instruction=op.instruction, predictor=op.predictor, **origin)
         self._done(op, made, f"Your instruction joins the race as {made}." if isinstance(made, str) else "")
+
+    def _label(self, op: Op) -> None:
+        if not op.comment.strip():
+            raise UsageError("There is nothing to say of the example: write a comment first.")
+        if op.example not in self._run.state.columns:
+            raise UsageError("This example is not among those shown; choose one in the picture.")
+        said = self._steer("label", op.example, comment=op.comment)
+        self._done(op, said, "Your comment joins the metric's feedback from here on.")
 
     def _report(self) -> None:
         if self._writing.acquire(blocking=False):

@@ -153,9 +153,8 @@ def _started(event: RunStart) -> str:
     what = "evaluation of " if event.work == "evaluate" else f"{short(event.method)} on "
     cap = "" if event.budget_usd is None else f", budget {money(event.budget_usd)}"
     practice = ", practice model with simulated prices" if event.practice else ""
-    return (
-        f"{what}{short(event.name)} started{_if(event.planned, ', {} planned', 'candidate')}{cap}{practice}"
-    )
+    planned = "" if event.work == "evaluate" else _if(event.planned, ", {} planned", "candidate")
+    return f"{what}{short(event.name)} started{planned}{cap}{practice}"
 
 
 def _of_candidate(event: Event, percent: bool | None) -> str:

@@ -7,7 +7,7 @@ veil, the chart is a picture, and what remains without any style still reads fro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -52,6 +52,8 @@ from dspex_widgets.views import (
 
 MIME = "application/vnd.dspex.run+json"
 LINES, TEXT_ROWS = 8, 12
+NEARLY = 0.8
+"""Share of a budget from which on its bar warns."""
 
 TONES: dict[Status, tuple[str, str]] = {
     "running": (GOOD, "rgba(32, 157, 98, 0.15)"),
@@ -107,6 +109,8 @@ def as_html(state: RunState) -> str:
     """Return the run as portable HTML."""
     chart_ = card("Candidate scores" if state.work == "optimize" else "Score", _picture(state))
     left, right = [chart_, *_heat(state)], [candidates_table(state), *_best(state)]
+    if state.work == "evaluate":  # one line of a table fills no column
+        left, right = [chart_, candidates_table(state)], _best(state)
     columns = [
         tag("div", *part, style="flex:1 1 440px;min-width:0;box-sizing:border-box") for part in (left, right)
     ]
@@ -134,14 +138,14 @@ def _header(state: RunState) -> Markup:
     parts += [tag("span", text, style=chip) for text in chips(state)]
     if state.reason:
         parts.append(tag("span", state.reason, style="overflow-wrap:break-word"))
-    parts.append(tag("span", state.run, style=f"{DIM};white-space:nowrap"))
+    parts.append(tag("span", f"run {state.run}" if state.run else "", style=f"{DIM};white-space:nowrap"))
     return tag("div", spaced(parts), style="display:flex;flex-wrap:wrap;align-items:center;gap:4px 12px")
 
 
 def _tile(tile: Tile) -> Markup:
     tone = {"up": GOOD, "down": BAD}.get(tile.tone, "")
     beside = f"color:{tone};{SMALL};font-weight:500" if tone else f"{DIM};font-weight:600"
-    filled = [] if tile.filled is None else [bar(tile.filled, "100%", "margin:5px 0 3px 0;display:block")]
+    filled = [] if tile.filled is None else [_budget(tile.filled)]
     wide = "1 1" if tile.filled is None else "2 1"  # the bar of a budget takes what room there is
     warn = f"color:{WARN}" if tile.tone == "warn" else DIM
     return tag(
@@ -151,13 +155,23 @@ def _tile(tile: Tile) -> Markup:
             "div",
             tag("b", tile.value, style="font-size:21px;font-weight:600;line-height:1.35"),
             " ",
-            tag("span", tile.beside, style=beside),
+            tag("span", tile.beside, style=f"{beside};white-space:nowrap"),
             style="overflow-wrap:break-word",
         ),
         *filled,
-        tag("div", tile.below, style=warn),
-        style=f"flex:{wide} 136px;min-width:0;overflow:hidden;box-sizing:border-box;background:{VEIL};border-radius:8px;padding:8px 12px",
+        tag("div", *_apart(tile.below), style=warn),
+        style=f"flex:{wide} 150px;min-width:0;overflow:hidden;box-sizing:border-box;background:{VEIL};border-radius:8px;padding:8px 12px",
     )
+
+
+def _apart(text: str) -> Iterator[str]:
+    """Yield the text so that what stands between two dots stays in one line."""
+    for k, part in enumerate(text.split(" · ")):
+        yield tag("span", part if k == 0 else f"· {part}", style="display:inline-block;margin:0 4px 0 0")
+
+
+def _budget(filled: float) -> Markup:
+    return bar(filled, "100%", "margin:5px 0 3px 0;display:block", WARN if filled >= NEARLY else ACCENT)
 
 
 def _picture(state: RunState) -> Markup:
@@ -206,7 +220,7 @@ def _instruction(told: Instruction) -> Markup:
         tag(
             "div",
             *(text or ["no instruction"]),
-            style=f"{box};border-radius:6px;padding:8px 10px;margin:6px 0 4px 0",
+            style=f"{box};border-radius:6px;padding:8px 10px;margin:6px 0 4px 0;max-height:320px;overflow:auto",
         ),
     )
 

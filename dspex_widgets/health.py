@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from dspex.runs.latency import quantile
 from dspex.runs.state import EndpointView, ModelView, RunState
 from dspex_widgets.describe import USER, short
-from dspex_widgets.numbers import count, duration, latency, money, share, tokens
+from dspex_widgets.numbers import count, duration, latency, money_of, share, tokens
 
 ROLES = {
     "task": "",
@@ -46,7 +46,9 @@ class ModelRow:
 
 def models(state: RunState) -> list[ModelRow]:
     """Return what each language model did, by role, and how it is."""
-    return [_row(state, model) for model in listed(state)]
+    shown = listed(state)
+    price = money_of(model.cost for model in shown)
+    return [_row(state, model, price) for model in shown]
 
 
 def listed(state: RunState) -> list[ModelView]:
@@ -83,7 +85,7 @@ def again(endpoints: Sequence[EndpointView], now: float) -> str:
     return f"tries again in {duration(left)}" if left > 0 else "tries again now"
 
 
-def _row(state: RunState, model: ModelView) -> ModelRow:
+def _row(state: RunState, model: ModelView, price: Callable[[float], str]) -> ModelRow:
     ends = [e for e in state.endpoints if e.model == model.model]
     limit = sum(e.limit for e in ends)
     busy = count(min(model.in_flight, limit) if limit else model.in_flight)
@@ -97,7 +99,7 @@ def _row(state: RunState, model: ModelView) -> ModelRow:
         latency=latency(quantile(model.latency, 0.5), quantile(model.latency, 0.95)),
         errors=_errors(model),
         tokens=tokens(model.prompt_tokens + model.completion_tokens),
-        cost="unknown" if model.unpriced and not model.cost else money(model.cost),
+        cost="unknown" if model.unpriced and not model.cost else price(model.cost),
         breaker=breaker,
         tone=tone,
     )

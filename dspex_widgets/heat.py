@@ -18,7 +18,7 @@ from dspex_widgets.views import in_percent, ranked
 ROWS = 8
 TENTHS = "0123456789a"
 UNSEEN, FAILED = ".", "x"
-WIDTH, LINE, NAMES, WIDEST = 548, 16, 46, 24
+WIDTH, LINE, NAMES, WIDEST = 460, 16, 46, 24
 COLD, HOT, BAD, GRID = (76, 147, 226), (224, 138, 60), "#e0574e", "#8a94a3"
 
 

@@ -26,11 +26,11 @@ def card(name: str, *children: str) -> Markup:
     return tag("div", tag("div", name, style=f"{HEAD};margin:0 0 6px 0"), *children, style=CARD)
 
 
-def bar(filled: float, width: str, more: str) -> Markup:
+def bar(filled: float, width: str, more: str, color: str = ACCENT) -> Markup:
     """Return a bar of `width`, `filled` (0..1) of it in colour."""
     inner = tag(
         "span",
-        style=f"display:block;height:6px;border-radius:3px;background-color:{ACCENT};width:{filled * 100:.1f}%",
+        style=f"display:block;height:6px;border-radius:3px;background-color:{color};width:{filled * 100:.1f}%",
     )
     outer = f"width:{width};height:6px;border-radius:3px;background:rgba(128, 138, 150, 0.28);overflow:hidden;{more}"
     return tag("span", inner, style=outer)

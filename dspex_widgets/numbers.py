@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Iterable
 
 MINUTE, HOUR = 60, 3600
+CENT, DIME = 0.01, 0.1
 
 
 def _floor_to(value: float, digits: int) -> str:
@@ -50,6 +52,20 @@ def money(value: float) -> str:
         ('$1,234.50', '$0.0042', '$0.00')
     """
     return f"${_floor_to(value, 4 if 0 < value < 0.01 else 2)}"
+
+
+def money_of(column: Iterable[float]) -> Callable[[float], str]:
+    """Return how a column's dollars are written: four decimals where the dearest is below ten cents, else two.
+
+    Example:
+        >>> [money_of([0.0042, 0.05])(value) for value in (0.0042, 0.05)]
+        ['$0.0042', '$0.0500']
+        >>> [money_of([0.0042, 0.5])(value) for value in (0.0042, 0.5)]
+        ['<$0.01', '$0.50']
+    """
+    if 0 < max(column, default=0.0) < DIME:
+        return lambda value: f"${_floor_to(value, 4)}"
+    return lambda value: "<$0.01" if 0 < value < CENT else money(value)
 
 
 def score(value: float, percent: bool) -> str:

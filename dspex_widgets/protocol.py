@@ -19,7 +19,7 @@ from dspex.runs.state import RunState
 
 OpName = Literal[
     "pause", "resume", "stop", "cancel", "report", "snapshot", "closed",
-    "reset", "pin", "drop", "evaluate", "budget", "concurrency",
+    "reset", "pin", "drop", "evaluate", "budget", "concurrency", "label",
 ]  # fmt: skip
 """What the browser may ask for; `snapshot` reports a gap, `closed` that the last view went away."""
 Name = Annotated[str, msgspec.Meta(max_length=1_000)]
@@ -80,6 +80,9 @@ class Op(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of `budget`: the new caps by kind."""
     n: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
     """Of `concurrency`: examples at once; at least one."""
+    example: Name = ""
+    comment: Text = ""
+    """Of `label`: what a person says of that example."""
 
 
 Message = Delta | Snapshot | ReportReady | Failure | Done

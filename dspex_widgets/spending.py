@@ -13,7 +13,7 @@ from dspex.events.event import LMEnd
 from dspex.events.listeners import Subscription, drain, subscribe
 from dspex.runs.state import ModelView, RunState, apply
 from dspex_widgets.answers import Table
-from dspex_widgets.numbers import count, money, plural, tokens
+from dspex_widgets.numbers import count, money, money_of, plural, tokens
 
 HEAD = ("model", "role", "calls", "cached", "failed", "tokens in", "tokens out", "cost")
 _COUNTS = ("calls", "cached", "failed", "prompt_tokens", "completion_tokens", "cost", "unpriced")
@@ -55,15 +55,16 @@ def cost_table(models: Iterable[ModelView], over: str) -> Table:
 
     Example:
         >>> cost_table([ModelView(model="practice", role="task", calls=2, cost=0.5)], "run r3")
-        model     role  calls  cached  failed  tokens in  tokens out  cost
-        practice  task  2      0       0       0          0           $0.50
+        model     role  calls  cached  failed  tokens in  tokens out   cost
+        practice  task      2       0       0          0           0  $0.50
         $0.50 for run r3. practice model, simulated prices.
     """
     views = _sum(models)
+    price = money_of(m.cost for m in views)
     rows = [
         (
             m.model, m.role, count(m.calls), count(m.cached), count(m.failed), tokens(m.prompt_tokens),
-            tokens(m.completion_tokens), money(m.cost),
+            tokens(m.completion_tokens), price(m.cost),
         )
         for m in views
     ]  # fmt: skip

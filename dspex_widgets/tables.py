@@ -9,33 +9,43 @@ from dspex_widgets.describe import short
 from dspex_widgets.health import ModelRow, models
 from dspex_widgets.look import BAD, DIM, GOOD, LINE, SMALL, WARN, bar, card, more
 from dspex_widgets.markup import Markup, tag
-from dspex_widgets.views import Row, rows
+from dspex_widgets.numbers import plural
+from dspex_widgets.views import Row, has_origins, rows
 
 ROWS = 12
 LONGEST = 120
 """Letters of a candidate's description."""
+AFTER = "after"
+"""Left, and apart from the numbers before it."""
 Column = tuple[str, str]
 """A heading and its alignment."""
 CANDIDATES: Sequence[Column] = (
-    ("id", "left"), ("score", "right"), ("95%", "right"), ("n", "right"), ("what", "left"), ("from", "left"),
+    ("id", "left"), ("score", "right"), ("95%", "right"), ("n", "right"), ("what", AFTER), ("from", "left"),
     ("cost", "right"),
 )  # fmt: skip
+QUIET = ("95%", "n", "from")
 MODELS: Sequence[Column] = (
     ("model", "left"), ("in flight", "right"), ("calls", "right"), ("cached", "right"), ("p50 / p95", "right"),
-    ("errors", "left"), ("tokens", "right"), ("cost", "right"), ("breaker", "left"),
+    ("errors", AFTER), ("tokens", "right"), ("cost", "right"), ("breaker", AFTER),
 )  # fmt: skip
 
 
 def candidates_table(state: RunState) -> Markup:
     """Return the card with the best candidates and the baseline."""
-    listed = [_candidate(row) for row in rows(state, ROWS)]
+    columns = [column for column in CANDIDATES if column[0] != "from" or has_origins(state)]
+    listed = [_candidate(row, columns) for row in rows(state, ROWS)]
     if not listed:
         return card("Candidates", tag("div", "No candidate was proposed.", style=f"{SMALL};{DIM}"))
-    rest = [
-        tag("div", line, style=f"{SMALL};{DIM};padding:4px 5px 0 5px")
-        for line in more(len(state.candidates) - ROWS)
-    ]
-    return card("Candidates", _table(CANDIDATES, listed), *rest)
+    said = [*more(len(state.candidates) - ROWS), *_failed(state)]
+    rest = [tag("div", line, style=f"{SMALL};{DIM};padding:4px 5px 0 5px") for line in said]
+    return card("Candidates", _table(columns, listed), *rest)
+
+
+def _failed(state: RunState) -> list[str]:
+    """Return the line that says how failures are tried again: the buttons are gone by then."""
+    if not (state.over and state.errors):
+        return []
+    return [f"{plural(state.errors, 'failure')}: run.retry_failed() tries again what failed, and only that."]
 
 
 def models_table(state: RunState) -> Markup:
@@ -44,7 +54,10 @@ def models_table(state: RunState) -> Markup:
     if not listed:
         return card("Language models", tag("div", "No model was called.", style=f"{SMALL};{DIM}"))
     known = any(row.breaker for row in listed)
-    left_out = {name for name, out in (("in flight", state.over), ("breaker", not known)) if out}
+    says_nothing = {
+        "in flight": state.over, "breaker": not known, "cached": not any(model.cached for model in state.lm),
+    }  # fmt: skip
+    left_out = {name for name, nothing in says_nothing.items() if nothing}
     columns = [column for column in MODELS if column[0] not in left_out]
     return card("Language models", _table(columns, [_model(row, columns) for row in listed]))
 
@@ -77,7 +90,7 @@ def _model(row: ModelRow, columns: Sequence[Column]) -> Markup:
     return tag("tr", *cells, style="background:transparent")
 
 
-def _candidate(row: Row) -> Markup:
+def _candidate(row: Row, columns: Sequence[Column]) -> Markup:
     faint = DIM if row.state == "dropped" else ""
     filled = (
         []
@@ -85,28 +98,27 @@ def _candidate(row: Row) -> Markup:
         else [bar(row.bar, "34px", "display:inline-block;margin:0 7px 1px 0;vertical-align:middle")]
     )
     ground = "rgba(59, 134, 224, 0.12)" if row.best else "transparent"
-    return tag(
-        "tr",
-        _cell("td", ("★ " if row.best else "") + row.name, "left", faint),
-        _cell("td", Markup("".join([*filled, tag("span", row.score)])), "right", faint),
-        _cell("td", row.spread, "right", DIM),
-        _cell("td", row.n, "right", DIM),
-        _cell("td", _cut(row.what), "left", faint, wrap=True),
-        _cell("td", row.origin, "left", DIM),
-        _cell("td", row.cost, "right", faint),
-        style=f"background:{ground}",
-    )
+    texts = {
+        "id": ("★ " if row.best else "") + row.name, "score": Markup("".join([*filled, tag("span", row.score)])),
+        "95%": row.spread, "n": row.n, "what": _cut(row.what), "from": row.origin, "cost": row.cost,
+    }  # fmt: skip
+    cells = [
+        _cell("td", texts[name], align, DIM if name in QUIET else faint, wrap=name == "what")
+        for name, align in columns
+    ]
+    return tag("tr", *cells, style=f"background:{ground}")
 
 
 def _cell(name: str, content: str, align: str, more: str = "", wrap: bool = False) -> Markup:
     lines = (
-        "white-space:normal;overflow-wrap:break-word;min-width:90px;max-width:260px"
+        "white-space:normal;overflow-wrap:break-word;min-width:110px;max-width:260px"
         if wrap
         else "white-space:nowrap"
     )
-    edge = f"border:none;border-bottom:{LINE}"
+    edge = f"border:none;border-bottom:{LINE};padding:3px 4px 3px {12 if align == AFTER else 4}px"
+    align = "left" if align == AFTER else align
     weight = "font-weight:500;" if name == "th" else ""
-    style = f"{edge};padding:3px 5px;text-align:{align};vertical-align:top;{weight}{lines}"
+    style = f"{edge};text-align:{align};vertical-align:top;{weight}{lines}"
     return tag(
         name,
         tag("span", content, style=more) if more else content,

@@ -13,7 +13,17 @@ from typing import Literal
 from dspex.events.event import LMRole
 from dspex.runs.state import CandidateView, ModelView, RunState
 from dspex_widgets.diff import Piece, diff_words
-from dspex_widgets.numbers import count, duration, half_width, money, plural, score, share, tokens
+from dspex_widgets.numbers import (
+    count,
+    duration,
+    half_width,
+    money,
+    money_of,
+    plural,
+    score,
+    share,
+    tokens,
+)
 
 Tone = Literal["", "up", "down", "warn"]
 
@@ -98,6 +108,7 @@ def chips(state: RunState) -> list[str]:
         *(["practice model, simulated prices"] if state.practice else []),
         *([f"branched from {state.origin}"] if state.origin else []),
         *([f"survived {plural(state.reopened, 'dead kernel')}"] if state.reopened else []),
+        *([plural(state.errors, "failure")] if state.errors else []),
         *([f"{plural(state.concurrency or 0, 'example')} at once"] if goes else []),
     ]
 
@@ -154,12 +165,18 @@ def rows(state: RunState, most: int | None = None) -> list[Row]:
     """Return the lines of the table, best first; of more than `most` the first ones and the baseline."""
     percent = in_percent(state)
     top = max((c.mean or 0.0 for c in state.candidates), default=0.0)
+    price = money_of(c.cost for c in state.candidates)
     shown = ranked(state)
     if most is not None and len(shown) > most:
         base = state.candidate(state.baseline)
         kept = shown[:most]
         shown = kept if base is None or any(c is base for c in kept) else [*kept[:-1], base]
-    return [_row(state, c, percent, top) for c in shown]
+    return [_row(state, c, percent, top, price) for c in shown]
+
+
+def has_origins(state: RunState) -> bool:
+    """Tell whether candidates come from others than the baseline; else a column that says so is only noise."""
+    return any(c.origin not in ("", state.baseline) for c in state.candidates)
 
 
 def instructions(state: RunState, candidate: CandidateView | None) -> list[Instruction]:
@@ -200,18 +217,25 @@ def _best_tile(state: RunState) -> Tile:
     value = score(best.mean, percent)
     if state.work == "evaluate":
         of = "" if best.total is None else f" of {count(best.total)}"
-        return Tile(name="Best score", value=value, below=f"{count(best.n)}{of} scored")
+        sure = best.low is not None and best.high is not None and best.state != "running"
+        spread = f"{half_width(best.low or 0.0, best.high or 0.0, percent)}, " if sure else ""
+        return Tile(name="Best score", value=value, below=f"{spread}{count(best.n)}{of} scored")
     if base is not None and base.id == best.id:
         return Tile(name="Best score", value=value, below="the baseline leads")
+    who = f"{best.id}, pinned" if best.pinned else best.id
     if base_mean is None:
-        return Tile(name="Best score", value=value, below=best.id)
-    gain = best.mean - base_mean
+        return Tile(name="Best score", value=value, below=who)
+    below = f"{who} · baseline {score(base_mean, percent)}"
+    gain, by = best.mean - base_mean, score(abs(best.mean - base_mean), percent)
+    if by == score(0.0, percent):
+        return Tile(name="Best score", value=value, below=below)
+    arrow = "▲" if gain > 0 else "▼"
     return Tile(
         name="Best score",
         value=value,
-        beside=f"{'▲' if gain >= 0 else '▼'} {score(abs(gain), percent)}",
-        tone="up" if gain >= 0 else "down",
-        below=f"{best.id} · baseline {score(base_mean, percent)}",
+        beside=f"{arrow} {by}",
+        tone="up" if gain > 0 else "down",
+        below=below,
     )
 
 
@@ -223,9 +247,10 @@ def _candidates_tile(state: RunState) -> Tile:
     parts = [f"{count(dropped)} dropped"] if dropped else []
     if running and not state.over:
         parts.append(f"{count(running)} running")
-    idle = "the program as it is" if evaluates else "beside the baseline" if shown else "none proposed yet"
+    none = "none proposed" if state.over else "none proposed yet"
+    idle = "the program as it is" if evaluates else "beside the baseline" if shown else none
     guests = sum(bool(c.by) for c in shown)  # people's candidates, which no method plans
-    of = "" if state.planned is None else f"of {count(state.planned + guests)}"
+    of = "" if state.planned is None or evaluates else f"of {count(state.planned + guests)}"
     return Tile(name="Candidates", value=count(len(shown)), beside=of, below=" · ".join(parts) or idle)
 
 
@@ -285,7 +310,7 @@ def _roles(state: RunState) -> str:
     return " · ".join(parts) if len(parts) > 1 else "no cap set" if state.budget_usd is None else ""
 
 
-def _row(state: RunState, c: CandidateView, percent: bool, top: float) -> Row:
+def _row(state: RunState, c: CandidateView, percent: bool, top: float, price: Callable[[float], str]) -> Row:
     running = c.state == "running"
     unknown = c.low is None or c.high is None or running
     seen = f"{count(c.n + c.failed)}/{count(c.total)}" if running and c.total is not None else ""
@@ -302,7 +327,7 @@ def _row(state: RunState, c: CandidateView, percent: bool, top: float) -> Row:
         n=seen or (count(c.n) if c.n else ""),
         what=_what(c),
         origin=c.origin or "—",
-        cost=money(c.cost) if c.cost > 0 or c.mean is not None else "",
+        cost=price(c.cost) if c.cost > 0 or c.mean is not None else "",
     )
 
 

@@ -247,6 +247,8 @@ class Notebook:
         )
         light = "true" if name == "Light" else "false"
         expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", light)
+        # A second change while the curtain of the first one is up makes JupyterLab take it away twice, and raise.
+        expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)
 
     def alone(self) -> None:
         """Fold the file browser away, as one does in a narrow window."""

@@ -11,10 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dspex.errors import UsageError
+from dspex.runs.state import RunState
 from dspex_widgets.controls import Controls
 from dspex_widgets.protocol import Done, Failure, Message, ReportReady
 
 VERBS = ["pause", "resume", "stop", "cancel"]
+SAID = {
+    "evaluate": "Your instruction joins the race as c9.",
+    "label": "Your comment joins the metric's feedback from here on.",
+}
 
 
 class Steered:
@@ -35,6 +40,7 @@ class Steerable:
 
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []
+        self.state = RunState(columns={"t001": 0})
 
     def __getattr__(self, verb: str):
         def call(*args: object, **options: object) -> str:
@@ -169,6 +175,10 @@ def test_refusal_is_said_to_the_browser():
             {"op": "evaluate", "candidate": "c3", "instruction": "mine"},
             ("evaluate", {"instruction": "mine", "predictor": "", "origin": "c3"}),
         ),
+        (
+            {"op": "label", "example": "t001", "comment": "<b>mine</b>"},
+            ("label", "t001", {"comment": "<b>mine</b>"}),
+        ),
     ],
 )
 def test_steering_is_one_method_with_its_arguments(asked: dict, call: tuple):
@@ -177,8 +187,9 @@ def test_steering_is_one_method_with_its_arguments(asked: dict, call: tuple):
     Controls(run, heard).hear(asked)
     *args, options = call
     assert run.calls == [(*args, {**options, "by": "button"})]
-    said = "Your instruction joins the race as c9." if asked["op"] == "evaluate" else ""
-    assert heard.posted == ([] if asked["op"] == "pause" else [Done(op=asked["op"], text=said)])
+    assert heard.posted == (
+        [] if asked["op"] == "pause" else [Done(op=asked["op"], text=SAID.get(asked["op"], ""))]
+    )
 
 
 @pytest.mark.parametrize(
@@ -189,6 +200,14 @@ def test_steering_is_one_method_with_its_arguments(asked: dict, call: tuple):
         ({"op": "evaluate", "instruction": " \n "}, "There is no instruction to evaluate: write one first."),
         ({"op": "budget"}, "No cap was given: name one, such as 5.00 dollars."),
         ({"op": "concurrency"}, "At least one example must be scored at once."),
+        (
+            {"op": "label", "example": "t001", "comment": " \n"},
+            "There is nothing to say of the example: write a comment first.",
+        ),
+        (
+            {"op": "label", "example": "__proto__", "comment": "x"},
+            "This example is not among those shown; choose one in the picture.",
+        ),
     ],
 )
 def test_steering_without_its_arguments_is_answered(asked: dict, said: str):

@@ -24,7 +24,7 @@ ATTRIBUTES = {"alt", "scope", "src", "style"}
 PROPERTIES = {
     "align-items", "background", "background-color", "border", "border-bottom", "border-collapse", "border-radius",
     "box-sizing", "color", "display", "flex", "flex-wrap", "font-family", "font-size", "font-weight", "gap", "height",
-    "letter-spacing", "line-height", "margin", "max-width", "min-width", "opacity", "overflow", "overflow-wrap",
+    "letter-spacing", "line-height", "margin", "max-height", "max-width", "min-width", "opacity", "overflow", "overflow-wrap",
     "overflow-x", "padding", "table-layout", "text-align", "text-decoration", "text-transform", "vertical-align",
     "white-space", "width",
 }  # fmt: skip
@@ -144,6 +144,25 @@ def test_text_says_the_result_and_nothing_that_changes():
         "   id    score    95%  n  what",
         "★  c4     87.5  ±17.7  8  8 demonstrations",
     ]
+
+
+def test_failures_say_how_they_are_tried_again():
+    """A frozen output has no button, so it names the method; a run without failures says nothing of it."""
+    assert "1 failure: run.retry_failed()" in Reader(as_html(a_state("rich"))).text
+    assert "retry_failed" not in as_html(a_state("finished"))
+
+
+def test_where_candidates_come_from_is_told_where_it_says_something():
+    """A column that says `base` in every line gives its room to the others."""
+    assert ">from<" in as_html(a_state("rich"))
+    assert ">from<" not in as_html(a_state("finished"))
+
+
+def test_long_instructions_scroll():
+    """A long text takes a part of the page; where styles are stripped all of it is there."""
+    html = as_html(poisoned("x" * 5000))
+    assert "max-height:320px" in html
+    assert "x" * 5000 in html
 
 
 def test_long_tables_are_cut_and_say_so():

@@ -15,7 +15,7 @@ from dspex.runs.state import fold
 from dspex_widgets import numbers
 from dspex_widgets.describe import describe, short
 from dspex_widgets.diff import diff_words
-from dspex_widgets.views import best_of, instructions, rows, tiles
+from dspex_widgets.views import best_of, chips, instructions, rows, tiles
 from tests.dspex_widgets.samples import GOLDEN, JOURNALS, a_journal, a_state
 
 NUMBERS: dict[str, Callable[[float], str]] = {
@@ -37,6 +37,12 @@ def test_numbers_are_written_as_in_the_browser(kind: str):
     """Both languages write every number of the golden file alike."""
     cases = json.loads((GOLDEN / "numbers.json").read_text())[kind]
     assert [NUMBERS[kind](value) for value, _ in cases] == [text for _, text in cases]
+
+
+@pytest.mark.parametrize(("column", "texts"), json.loads((GOLDEN / "columns.json").read_text()))
+def test_the_dollars_of_a_column_are_written_alike(column: list[float], texts: list[str]):
+    """No column mixes two and four decimals, in either language."""
+    assert list(map(numbers.money_of(column), column)) == texts
 
 
 @pytest.mark.parametrize("case", SENTENCES)
@@ -104,6 +110,32 @@ def test_rows_begin_with_the_best_and_keep_the_baseline():
     assert len(few) == 5
     assert [few[0].name, few[-1].name] == [state.best, state.baseline]
     assert [row.best for row in few] == [True, False, False, False, False]
+
+
+def test_a_score_like_the_baselines_is_no_gain():
+    """An arrow with nothing beside it would be praise for nothing."""
+    state = a_state("rich")
+    best, base = best_of(state), state.candidate(state.baseline)
+    assert best is not None
+    assert base is not None
+    best.mean = base.mean
+    tile = tiles(state)[0]
+    assert (tile.beside, tile.tone, tile.below) == ("", "", "c15 · baseline 61.5")
+
+
+def test_a_pinned_candidate_says_why_it_leads():
+    """It may lead with a score that others beat."""
+    state = a_state("rich")
+    best = best_of(state)
+    assert best is not None
+    best.pinned = "ada"
+    assert tiles(state)[0].below == "c15, pinned · baseline 61.5"
+
+
+def test_failures_are_said_beside_the_status():
+    """Examples without a score are not to be overlooked."""
+    assert "1 failure" in chips(a_state("rich"))
+    assert not [chip for chip in chips(a_state("finished")) if "failure" in chip]
 
 
 def test_running_candidates_say_how_far_they_are():

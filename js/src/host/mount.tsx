@@ -26,6 +26,8 @@ export const mount = (element: HTMLElement, store: Store, options: Options): (()
   // ours would also run a notebook command.
   host.setAttribute("data-lm-suppress-shortcuts", "true");
   const root = host.attachShadow({ mode: "open" });
+  // It also forbids line breaks typed inside a cell: without this, Enter would send no field and break no line.
+  root.addEventListener("beforeinput", (event) => event.stopPropagation());
   const style = document.createElement("style");
   style.textContent = CSS;
   const body = document.createElement("div");

@@ -57,6 +57,9 @@ export const ranked = (run: State): readonly CandidateView[] => {
     .map(({ c }) => c);
 };
 
+/** Whether candidates come from others than the baseline; else a column that says so is only noise. */
+export const hasOrigins = (run: State): boolean => run.candidates.some((c) => c.origin !== "" && c.origin !== run.baseline);
+
 /** Whether the run was asked to end at once, without keeping the best. */
 export const isCancelling = (run: State): boolean => {
   const asked = run.log.findLast((event) => event.kind === "run_stopping");

@@ -1,7 +1,7 @@
 /* Numbers read the same here and in Python: tests/golden/numbers.json holds both. */
 import { expect, test } from "vitest";
 import { golden } from "../testing.ts";
-import { clock, count, duration, halfWidth, money, plural, score, share, tokens } from "./format.ts";
+import { clock, count, duration, halfWidth, money, moneyOf, plural, score, share, tokens } from "./format.ts";
 
 const AS = {
   money,
@@ -19,6 +19,12 @@ test.each(Object.entries(NUMBERS).flatMap(([kind, pairs]) => pairs.map(([value, 
     expect(format?.(value)).toBe(text);
   },
 );
+
+const COLUMNS: [number[], string[]][] = JSON.parse(golden("columns.json"));
+
+test.each(COLUMNS)("the dollars of a column %j are written alike", (column, texts) => {
+  expect(column.map(moneyOf(column))).toEqual(texts);
+});
 
 test("small words", () => {
   expect([count(1284), share(62, 100), share(1, 0), halfWidth(0.8, 0.9, true)]).toEqual(["1,284", "62%", "0%", "±5.0"]);

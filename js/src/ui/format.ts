@@ -27,6 +27,13 @@ export const tokens = (value: number): string => {
 /** Dollars: two decimals, four below a cent. */
 export const money = (value: number): string => `$${grouped(floorTo(value, value > 0 && value < 0.01 ? 4 : 2))}`;
 
+/** How the dollars of a column are written: with four decimals where the dearest is below ten cents, else with two. */
+export const moneyOf = (column: readonly number[]): ((value: number) => string) => {
+  const most = Math.max(0, ...column);
+  if (most > 0 && most < 0.1) return (value) => `$${floorTo(value, 4)}`;
+  return (value) => (value > 0 && value < 0.01 ? "<$0.01" : money(value));
+};
+
 /** A score: percent with one decimal where all scores lie in 0..1, else as it is with two. */
 export const score = (value: number, percent: boolean): string =>
   percent ? floorTo(value * 100, 1) : grouped(floorTo(value, 2));

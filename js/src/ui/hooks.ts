@@ -1,6 +1,6 @@
-/* The three things a view cannot know by value: the time, its own width, and that the store moved. Each lets go
- * of what it holds when its view goes. */
-import { useEffect, useLayoutEffect, useState } from "preact/hooks";
+/* What a view cannot know by value: the time, its own width, where the focus was, and that the store moved. Each
+ * lets go of what it holds when its view goes. */
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { RefObject } from "preact";
 import type { Shown, Store } from "../store/store.ts";
 
@@ -38,6 +38,16 @@ export const useWidth = (ref: RefObject<Element | null>, usual: number): number 
     return () => observer.disconnect();
   }, [ref]);
   return width;
+};
+
+/** The button that opens something: the keyboard's focus is back on it once that is closed again. */
+export const useReturn = (open: boolean): RefObject<HTMLButtonElement | null> => {
+  const [button, was] = [useRef<HTMLButtonElement>(null), useRef(false)];
+  useLayoutEffect(() => {
+    if (was.current && !open) button.current?.focus();
+    was.current = open;
+  }, [open]);
+  return button;
 };
 
 /** Whether `waiting` has held for longer than `seconds`. */

@@ -1,12 +1,15 @@
 /* Examples by candidates as letters: which of the examples each of the best candidates gets right, hardest on the
  * right. dspex_widgets/heat.py works it out alike; tests/golden/shown.json holds both to it. */
 import { inPercent, own, ranked } from "../store/select.ts";
-import { count, plural } from "../ui/format.ts";
+import { count, plural, score } from "../ui/format.ts";
 import type { State } from "../wire/decode.ts";
 import type { CandidateView } from "../wire/types.ts";
+import { short } from "./describe.ts";
 
 const ROWS = 8;
-const UNSEEN = ".";
+/** The letters of what has no score. */
+export const FAILED = "x";
+export const UNSEEN = ".";
 
 /** The picture: one line for each candidate, one letter for each of the columns. */
 export interface Cells {
@@ -14,6 +17,12 @@ export interface Cells {
   /** The examples' names, by column. */
   readonly names: readonly string[];
   readonly caption: string;
+}
+
+/** A cell's place. */
+export interface At {
+  readonly line: number;
+  readonly column: number;
 }
 
 /** Works the picture out; null where there is nothing to compare. */
@@ -43,6 +52,19 @@ const letterOf = (c: CandidateView, column: number): string => c.cells[column] ?
 
 /** A letter as tenths of a score; a failure counts as nothing. */
 export const tenthsOf = (letter: string): number => Math.max(0, "0123456789a".indexOf(letter));
+
+/** A cell in words. */
+export const told = (drawn: Cells, { line, column }: At): string => {
+  const { id, letters } = drawn.lines[line] ?? { id: "", letters: "" };
+  return `${short(id)} on example ${short(drawn.names[column] ?? "")}: ${wordOf(letters[column] ?? UNSEEN)}`;
+};
+
+const wordOf = (letter: string): string => {
+  if (letter === FAILED) return "failed";
+  if (letter === UNSEEN) return "not seen yet";
+  const tenths = tenthsOf(letter);
+  return `score ${tenths === 0 || tenths === 10 ? "" : "about "}${score(tenths / 10, true)}`;
+};
 
 const easeOf = (shown: readonly CandidateView[], column: number): number => {
   const letters = shown.map((c) => letterOf(c, column)).filter((letter) => letter !== UNSEEN);

@@ -2,6 +2,7 @@
  * arrow keys; either shows its interval and its words, and selects it for the other views. */
 import type { JSX } from "preact";
 import { useMemo, useRef, useState } from "preact/hooks";
+import { isOver } from "../store/select.ts";
 import { useWidth } from "../ui/hooks.ts";
 import type { State } from "../wire/decode.ts";
 import { plot } from "./plot.ts";
@@ -43,7 +44,7 @@ export const Chart = ({ run, selected, onSelect }: Props): JSX.Element => {
           {shown && <Whisker dot={shown} />}
           <Dots dots={drawn.dots} selected={selected} onSelect={onSelect} onActive={setActive} />
         </svg>
-        {drawn.dots.length === 0 && <p class="empty"><span>The first candidate appears here once it is scored.</span></p>}
+        {drawn.dots.length === 0 && <p class="empty"><span>{isOver(run) ? "No candidate was scored." : "The first candidate appears here once it is scored."}</span></p>}
         {active && shown && <Tip dot={shown} width={width} />}
       </div>
     </section>

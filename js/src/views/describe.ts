@@ -58,7 +58,7 @@ export const short = (text: string): string => {
 const started = (event: Of<"run_start">): string =>
   (event.work === "evaluate" ? "evaluation of " : `${short(event.method)} on `) +
   `${short(event.name)} started` +
-  (event.planned === null ? "" : `, ${plural(event.planned, "candidate")} planned`) +
+  (event.planned === null || event.work === "evaluate" ? "" : `, ${plural(event.planned, "candidate")} planned`) +
   (event.budget_usd === null ? "" : `, budget ${money(event.budget_usd)}`) +
   (event.practice ? ", practice model with simulated prices" : "");
 

@@ -40,7 +40,7 @@ const facts = (run: State, c: CandidateView): readonly (readonly [string, string
     ["made from", c.origin && c.origin],
     ["written by", c.by],
     ["pinned by", c.pinned],
-    ["how", c.what],
+    ["how", c.what !== `by ${c.by}` && c.what],
     ["score", c.mean !== null && score(c.mean, percent)],
     ["95% interval", sure && `${score(c.low ?? 0, percent)} to ${score(c.high ?? 0, percent)}`],
     ["examples", c.n + c.failed > 0 && scored(c)],

@@ -1,7 +1,7 @@
 /* A person's own instruction in the making: written over a candidate's, it joins the race as a new candidate. The
  * text stays until the kernel has taken it, so that nothing typed is lost to a refusal. */
 import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Controls } from "./header.tsx";
 
 interface Props {
@@ -21,7 +21,7 @@ export const Draft = ({ candidate, predictor, text, from, controls, onDraft }: P
   const [sent, setSent] = useState<"no" | "asked" | "waits">("no");
   const field = useRef<HTMLTextAreaElement>(null);
   const pending = controls.pending.includes("evaluate");
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []);
   useEffect(() => {
     if (sent === "asked" && pending) setSent("waits");
     if (sent !== "waits" || pending) return;

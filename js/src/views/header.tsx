@@ -33,6 +33,7 @@ export const Header = ({ run, controls, live }: Props): JSX.Element => (
     <h1>{[run.name, run.method].filter(Boolean).map(short).join(" · ") || `Run ${run.run}`}</h1>
     <Standing run={run} live={live} />
     {run.started > 0 && <Elapsed run={run} live={live} />}
+    {run.run && <span class="dim elapsed">run {run.run}</span>}
     {chips(run).map((text) => <span key={text} class="chip">{text}</span>)}
     {run.reason && <span class="reason">{run.reason}</span>}
     {controls && <Buttons run={run} controls={controls} />}
@@ -58,6 +59,7 @@ const chips = (run: State): readonly string[] => [
   ...(run.practice ? ["practice model, simulated prices"] : []),
   ...(run.origin ? [`branched from ${short(run.origin)}`] : []),
   ...(run.reopened > 0 ? [`survived ${plural(run.reopened, "dead kernel")}`] : []),
+  ...(run.errors > 0 ? [plural(run.errors, "failure")] : []),
   ...(run.concurrency !== null && !isOver(run) ? [`${plural(run.concurrency, "example")} at once`] : []),
 ];
 

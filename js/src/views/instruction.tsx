@@ -76,7 +76,7 @@ const Predictor = ({ name, who, now, before, demos, controls, draft, onDraft }: 
         <span class="names">
           <b>{name}</b>
           <span class="dim">{against}</span>
-          <span class="dim demos">{demos === 0 ? "no demonstrations" : plural(demos, "demonstration")}</span>
+          <span class="dim">{demos === 0 ? "no demonstrations" : plural(demos, "demonstration")}</span>
         </span>
         {controls && draft === null && (
           <button type="button" class="button small" aria-label={`Edit & evaluate ${name}`} onClick={() => onDraft(now)}>

@@ -5,7 +5,7 @@ import { healthOf, listed, troubles } from "../store/health.ts";
 import { quantile } from "../store/latency.ts";
 import { isOver } from "../store/select.ts";
 import { Ask, whole } from "../ui/ask.tsx";
-import { count, latency, money, share, tokens } from "../ui/format.ts";
+import { count, latency, moneyOf, share, tokens } from "../ui/format.ts";
 import { useNow } from "../ui/hooks.ts";
 import type { State } from "../wire/decode.ts";
 import type { ModelView } from "../wire/types.ts";
@@ -28,6 +28,7 @@ export const Models = ({ run, controls, live }: Props): JSX.Element => {
   const restless = run.endpoints.some((it) => it.state !== "closed");
   const now = useNow(live && restless);
   const models = listed(run);
+  const price = moneyOf(models.map((model) => model.cost));
   return (
     <section class="card models">
       <div class="head">
@@ -40,22 +41,22 @@ export const Models = ({ run, controls, live }: Props): JSX.Element => {
             <tr>
               <th scope="col" class="what">model</th>
               {!isOver(run) && <th scope="col" class="num">in flight</th>}
-              <th scope="col" class="num">calls</th>
+              <th scope="col" class="num calls">calls</th>
               <th scope="col" class="num cached">cached</th>
-              <th scope="col" class="num">p50 / p95</th>
+              <th scope="col" class="num slow" title="half of the answers came within the first, 95% within the second">p50 / p95</th>
               <th scope="col" class="errors">errors</th>
               <th scope="col" class="num tokens">tokens</th>
-              <th scope="col" class="num">$</th>
+              <th scope="col" class="num">cost</th>
               {run.endpoints.length > 0 && <th scope="col" class="breaker">breaker</th>}
             </tr>
           </thead>
           <tbody>
             {models.map((model) => (
-              <Row key={`${model.role} ${model.model}`} run={run} model={model} now={live ? now : run.updated} />
+              <Row key={`${model.role} ${model.model}`} run={run} model={model} price={price} now={live ? now : run.updated} />
             ))}
             {models.length === 0 && (
               <tr class="none">
-                <td colspan={8} class="dim">{waiting(run.models)}</td>
+                <td colspan={9} class="dim">{waiting(run)}</td>
               </tr>
             )}
           </tbody>
@@ -77,33 +78,36 @@ const AtOnce = ({ run, controls }: { readonly run: State; readonly controls: Con
   />
 );
 
-const waiting = (models: readonly string[]): string =>
-  models.length > 0 ? `${models.join(", ")}: not called yet.` : "No model has been called yet.";
+const waiting = (run: State): string => {
+  if (isOver(run)) return "No model was called.";
+  return run.models.length > 0 ? `${run.models.map(short).join(", ")}: not called yet.` : "No model has been called yet.";
+};
 
 interface RowProps {
   readonly run: State;
   readonly model: ModelView;
+  readonly price: (cost: number) => string;
   readonly now: number;
 }
 
-const Row = ({ run, model, now }: RowProps): JSX.Element => {
+const Row = ({ run, model, price, now }: RowProps): JSX.Element => {
   const { inFlight, waiting, breaker, tone } = healthOf(run, model, now);
   const errors = troubles(model);
   const queue = waiting > 0 ? `${count(waiting)} more wait until one of these is answered` : undefined;
   return (
     <tr>
       <th scope="row" class="what">
-        <span>{short(model.model)}{ROLES[model.role]}</span>
+        <span title={short(model.model) + ROLES[model.role]}>{short(model.model)}{ROLES[model.role]}</span>
         {breaker && <small class={`breaker ${tone}`}>{breaker}</small>}
       </th>
       {!isOver(run) && <td class={waiting > 0 ? "num warn" : "num"} title={queue}>{inFlight}</td>}
-      <td class="num">{count(model.calls)}</td>
+      <td class="num calls">{count(model.calls)}</td>
       <td class="num cached">{share(model.cached, model.calls)}</td>
-      <td class="num">{latency(quantile(model.latency, 0.5), quantile(model.latency, 0.95))}</td>
+      <td class="num slow">{latency(quantile(model.latency, 0.5), quantile(model.latency, 0.95))}</td>
       <td class={`errors ${errors === "" ? "dim" : model.failed > 0 ? "bad" : "warn"}`}>{errors || "none"}</td>
       <td class="num tokens">{tokens(model.prompt_tokens + model.completion_tokens)}</td>
       <td class="num">
-        {model.unpriced > 0 && model.cost === 0 ? <span class="warn">unknown</span> : money(model.cost)}
+        {model.unpriced > 0 && model.cost === 0 ? <span class="warn">unknown</span> : price(model.cost)}
       </td>
       {run.endpoints.length > 0 && <td class="breaker"><span class={`breaker ${tone}`}>{breaker}</span></td>}
     </tr>

@@ -50,6 +50,13 @@ test("an empty run has axes and nothing on them", () => {
   expect(plot(EMPTY, "calls", FRAME)).toMatchObject({ dots: [], line: "", baseline: null });
 });
 
+test("the words of the baseline keep off the axis", () => {
+  const run = stateOf("rich");
+  const low = { ...run, candidates: run.candidates.filter((c) => (c.mean ?? 0) >= 0.61) };
+  const drawn = plot(low, "calls", FRAME);
+  expect(drawn.baseline?.above).toBe((drawn.baseline?.y ?? 0) + 16 > FRAME.bottom);
+});
+
 test("a candidate in the making does not move the score axis", () => {
   const events = eventsOf("rich");
   const ys = new Set(

@@ -68,7 +68,7 @@ export const plot = (run: State, measure: Measure, frame: Frame): Plot => {
   return {
     dots,
     line: bestLine(run, at, clipped, frame),
-    baseline: baseLine(run, percent, clipped),
+    baseline: baseLine(run, percent, clipped, frame),
     xs: xAxis.ticks.map((tick) => ({ at: x(tick), text: tickText(tick, measure) })),
     ys: yAxis.ticks.map((tick) => ({ at: y(tick), text: scoreText(tick) })),
   };
@@ -103,11 +103,14 @@ const bestLine = (
   return [`M${start},${y(first.mean)}`, ...rest.map((c) => `H${at(c)}V${y(c.mean)}`), `H${frame.right}`].join("");
 };
 
-const baseLine = (run: State, percent: boolean, y: (mean: number) => number): Plot["baseline"] => {
+/* Its words stand above the line where others' dots are below it, or the axis is. */
+const ROOM = 16;
+const baseLine = (run: State, percent: boolean, y: (mean: number) => number, frame: Frame): Plot["baseline"] => {
   const base = baselineOf(run);
   if (base === null || base.mean === null) return null;
   const low = Math.min(...run.candidates.map((c) => c.mean ?? Infinity));
-  return { y: y(base.mean), text: `baseline ${score(base.mean, percent)}`, above: low < base.mean };
+  const at = y(base.mean);
+  return { y: at, text: `baseline ${score(base.mean, percent)}`, above: low < base.mean || at + ROOM > frame.bottom };
 };
 
 const scoreText = (tick: number): string =>

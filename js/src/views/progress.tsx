@@ -23,7 +23,7 @@ export const Progress = ({ run }: Props): JSX.Element => {
       <h2 class="next">Examples</h2>
       <Bar seen={seen} total={total} />
       <p class="dim line">
-        {done === 0 ? "The score appears here once the first example is answered." : said(seen, done, total)}
+        {done > 0 ? said(seen, done, total) : isOver(run) ? "No example was scored." : "The score appears here once the first example is answered."}
       </p>
     </section>
   );

@@ -170,6 +170,41 @@ describe("words", () => {
     expect(text).toContain("No model has been called yet.");
   });
 
+  test("of a run that ended with nothing promise nothing", async () => {
+    await draw({ ...EMPTY, status: "cancelled" });
+    const text = root.textContent ?? "";
+    for (const said of ["No candidate was scored.", "No candidate was proposed.", "No model was called.", "none proposed"]) {
+      expect(text).toContain(said);
+    }
+    expect(text).not.toMatch(/yet|appears here once|as soon as/);
+  });
+
+  test("of a score like the baseline's praise nothing", async () => {
+    const run = stateOf("rich");
+    await draw({ ...run, candidates: run.candidates.map((c) => (c.id === run.best ? { ...c, mean: 8 / 13 } : c)) });
+    expect(tile("Best score")).toBe("Best score61.5 c15 · baseline 61.5");
+  });
+
+  test("of a pinned candidate say why it leads", async () => {
+    const run = stateOf("rich");
+    await draw({ ...run, candidates: run.candidates.map((c) => (c.id === run.best ? { ...c, pinned: "ada" } : c)) });
+    expect(tile("Best score")).toContain("c15, pinned · baseline 61.5");
+  });
+
+  test("of failures stand beside the status and mark the number of examples", async () => {
+    await draw(stateOf("rich"));
+    expect(root.querySelector("header")?.textContent).toContain("1 failure");
+    expect(root.querySelectorAll(".candidates td.warn").length).toBe(1);
+  });
+
+  test("of where candidates come from are there when they say something", async () => {
+    const heads = (): readonly (string | null)[] => [...root.querySelectorAll(".candidates th[scope=col]")].map((it) => it.textContent);
+    await draw(stateOf("rich"));
+    expect(heads()).toContain("from");
+    await draw(stateOf("finished"));
+    expect(heads()).not.toContain("from");
+  });
+
   test("of an evaluation tell how far it is", async () => {
     await draw(partOf("evaluate", 0.5));
     expect(root.querySelector(".progress .line")?.textContent).toBe("10 of 20 examples done, 1 failed without a score");

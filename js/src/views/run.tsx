@@ -32,7 +32,7 @@ export const RunView = ({ run, controls, live = controls !== null }: Props): JSX
   const away = best !== null && best.id !== selected;
   const steer = isOver(run) || run.status === "stopping" ? null : controls;
   return (
-    <section class="run" role="region" aria-label={`Run ${run.run}`.trim()}>
+    <section class={`run ${run.work}${isOver(run) ? " over" : ""}`} role="region" aria-label={`Run ${run.run}`.trim()}>
       <Header run={run} controls={controls} live={live} />
       <Tiles run={run} controls={steer} />
       <div class="columns">
@@ -40,7 +40,7 @@ export const RunView = ({ run, controls, live = controls !== null }: Props): JSX
           {run.work === "evaluate" && <Progress run={run} />}
           {run.work !== "evaluate" && <Chart run={run} selected={selected} onSelect={setChosen} />}
           <Phases run={run} />
-          <Heat run={run} selected={selected} onSelect={setChosen} />
+          <Heat run={run} selected={selected} onSelect={setChosen} controls={steer} />
         </div>
         <div class="column">
           <Candidates run={run} selected={selected} onSelect={setChosen} controls={steer} />

@@ -204,6 +204,64 @@ test("a run that can only be watched has no button, and its clock ticks", async 
   }
 });
 
+describe("a comment on an example", () => {
+  const NAME = "Comment on this example";
+  const keys = async (...pressed: string[]): Promise<void> => {
+    for (const key of pressed) {
+      root.querySelector(".heat [tabindex]")?.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+      await settled();
+    }
+  };
+  const line = (): string => root.querySelector(".heat .line")?.textContent ?? "";
+
+  test("is offered for the cell that arrow keys chose, and sent as typed", async () => {
+    await draw(partOf("steered", 0.7));
+    expect(named(NAME)).toBeNull();
+    await keys("ArrowRight");
+    const first = line();
+    expect(first).toMatch(/^base on example \S+: score 0\.0comment$/);
+    await keys("ArrowLeft", "ArrowDown");
+    expect(line()).toMatch(/^c1 on example/);
+    expect(line()).not.toContain(first.split(" ")[3]);
+    await click(NAME);
+    await type(NAME, " <b>no</b> wish ");
+    await send(NAME);
+    const example = line().split(" ")[3]?.slice(0, -1);
+    expect(press.mock.calls).toEqual([["label", { example, comment: "<b>no</b> wish" }]]);
+  });
+
+  test("needs words, and is let go with Escape", async () => {
+    await draw(partOf("steered", 0.7));
+    await keys("ArrowRight");
+    await click(NAME);
+    await send(NAME);
+    expect([press.mock.calls, named(NAME, "input")?.getAttribute("aria-invalid")]).toEqual([[], "true"]);
+    await keys("Escape");
+    expect([named(NAME), line()]).toEqual([null, expect.stringContaining("hardest right")]);
+  });
+
+  test("never leaves the picture by an arrow", async () => {
+    await draw(partOf("steered", 0.7));
+    await keys("ArrowRight", "ArrowRight", "ArrowUp");
+    expect(line()).toMatch(/^base on example/);
+  });
+
+  test("is not offered when the run is over", async () => {
+    await draw(stateOf("steered"));
+    await keys("ArrowRight");
+    expect([named(NAME), line().includes(" on example ")]).toEqual([null, true]);
+  });
+});
+
+test("the keyboard goes into a candidate's menu and back to where it came from", async () => {
+  await draw(partOf("steered", 0.7));
+  await click("What to do with c1");
+  expect(document.activeElement?.textContent).toBe("Pin");
+  document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+  await settled();
+  expect(document.activeElement?.getAttribute("aria-label")).toBe("What to do with c1");
+});
+
 test("examples by candidates tell the cell under the pointer and choose its candidate", async () => {
   await draw(stateOf("rich"));
   const picture = root.querySelector(".heat > div");
@@ -211,7 +269,7 @@ test("examples by candidates tell the cell under the pointer and choose its cand
     new type(name, { bubbles: true, clientX: 46 + 3, clientY: 3 });
   picture?.dispatchEvent(at("pointermove", PointerEvent));
   await settled();
-  expect(root.querySelector(".heat .line")?.textContent).toMatch(/^base on example t\d+: score 1$/);
+  expect(root.querySelector(".heat .line")?.textContent).toMatch(/^base on example t\d+: score 100\.0$/);
   picture?.dispatchEvent(at("click", MouseEvent));
   await settled();
   expect(root.querySelector(".title")?.textContent).toContain("base");

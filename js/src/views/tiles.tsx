@@ -2,7 +2,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { baselineOf, bestOf, inPercent, isOver, own, totals } from "../store/select.ts";
 import { Ask, positive, whole } from "../ui/ask.tsx";
-import { count, money, plural, score, share, tokens } from "../ui/format.ts";
+import { count, halfWidth, money, plural, score, share, tokens } from "../ui/format.ts";
 import type { State } from "../wire/decode.ts";
 import type { Controls } from "./header.tsx";
 
@@ -18,11 +18,16 @@ const Tile = ({ name, value, beside, below, children }: TileProps): JSX.Element 
   <div class="tile" role="group" aria-label={name}>
     <h2>{name}</h2>
     <div class="value">
-      <b>{value}</b> {beside}
+      <b title={value}>{value}</b> {beside}
     </div>
     {children}
-    <div class="below">{below}</div>
+    <div class="below">{typeof below === "string" ? <Parts text={below} /> : below}</div>
   </div>
+);
+
+/* What stands between two dots stays in one line. */
+const Parts = ({ text }: { readonly text: string }): JSX.Element => (
+  <>{text.split(" · ").map((part, index) => [index > 0 && " · ", <span key={index} class="part">{part}</span>])}</>
 );
 
 interface Props {
@@ -55,25 +60,29 @@ const BestTile = ({ run }: Props): JSX.Element => {
   }
   if (run.work === "evaluate") {
     const of = best.total === null ? "" : ` of ${count(best.total)}`;
-    return <Tile name="Best score" value={score(best.mean, percent)} below={`${count(best.n)}${of} scored`} />;
+    const sure = best.low !== null && best.high !== null && best.state !== "running";
+    const spread = sure ? `${halfWidth(best.low, best.high, percent)}, ` : "";
+    return <Tile name="Best score" value={score(best.mean, percent)} below={`${spread}${count(best.n)}${of} scored`} />;
   }
   const gain = base === null || base.mean === null || base.id === best.id ? null : best.mean - base.mean;
-  const below = base?.mean == null ? best.id : `${best.id} · baseline ${score(base.mean, percent)}`;
+  const who = best.pinned ? `${best.id}, pinned` : best.id;
+  const below = base?.mean == null ? who : `${who} · baseline ${score(base.mean, percent)}`;
   return (
     <Tile
       name="Best score"
       value={score(best.mean, percent)}
-      beside={gain !== null && <Gain text={score(Math.abs(gain), percent)} up={gain >= 0} />}
+      beside={gain !== null && <Gain text={score(Math.abs(gain), percent)} none={score(0, percent)} up={gain > 0} />}
       below={best.id === base?.id ? "the baseline leads" : below}
     />
   );
 };
 
-const Gain = ({ text, up }: { readonly text: string; readonly up: boolean }): JSX.Element => (
-  <span class={up ? "gain up" : "gain down"} title={`${up ? "above" : "below"} the baseline`}>
-    {up ? "▲" : "▼"} {text}
-  </span>
-);
+const Gain = ({ text, none, up }: { readonly text: string; readonly none: string; readonly up: boolean }): JSX.Element | null =>
+  text === none ? null : (
+    <span class={up ? "gain up" : "gain down"} title={`${up ? "above" : "below"} the baseline`}>
+      {up ? "▲" : "▼"} {text}
+    </span>
+  );
 
 const CandidatesTile = ({ run }: Props): JSX.Element => {
   const shown = run.work === "evaluate" ? run.candidates : run.candidates.filter((c) => !c.baseline);
@@ -82,10 +91,10 @@ const CandidatesTile = ({ run }: Props): JSX.Element => {
     ...(dropped.length > 0 ? [`${count(dropped.length)} dropped`] : []),
     ...(running.length > 0 && !isOver(run) ? [`${count(running.length)} running`] : []),
   ];
-  const beside = shown.length === 0 ? "none proposed yet" : "beside the baseline";
+  const beside = shown.length > 0 ? "beside the baseline" : isOver(run) ? "none proposed" : "none proposed yet";
   const idle = run.work === "evaluate" ? "the program as it is" : beside;
   const guests = shown.filter((c) => c.by !== "").length; // people's candidates, which no method plans
-  const of = run.planned === null ? null : <span class="of">of {count(run.planned + guests)}</span>;
+  const of = run.planned === null || run.work === "evaluate" ? null : <span class="of">of {count(run.planned + guests)}</span>;
   return <Tile name="Candidates" value={count(shown.length)} beside={of} below={parts.join(" · ") || idle} />;
 };
 
@@ -130,6 +139,9 @@ const Cap = ({ kind, cap, said, controls }: CapProps): JSX.Element => {
   );
 };
 
+/* Percent of a budget from which on its bar warns. */
+const NEARLY = 80;
+
 const CostTile = ({ run, controls }: Capped): JSX.Element => {
   const { cost, unpriced } = totals(run);
   const cap = run.budget_usd;
@@ -140,13 +152,13 @@ const CostTile = ({ run, controls }: Capped): JSX.Element => {
       value={money(cost)}
       beside={
         (cap !== null || controls !== null) && (
-          <Cap kind="usd" cap={cap} said={cap === null ? "set a cap" : `of ${money(cap)}`} controls={controls} />
+          <Cap kind="usd" cap={cap} said={cap === null ? "no cap" : `of ${money(cap)}`} controls={controls} />
         )
       }
-      below={unpriced > 0 ? <span class="warn">price unknown for {plural(unpriced, "call")}</span> : roles(run)}
+      below={unpriced > 0 ? <span class="warn">price unknown for {plural(unpriced, "call")}</span> : roles(run, controls === null)}
     >
       {cap !== null && (
-        <div class="budget" role="progressbar" aria-label="Share of the budget" aria-valuenow={Math.round(filled)}>
+        <div class={filled >= NEARLY ? "budget near" : "budget"} role="progressbar" aria-label="Share of the budget" aria-valuenow={Math.round(filled)}>
           <i style={{ width: `${filled}%` }} />
         </div>
       )}
@@ -154,12 +166,12 @@ const CostTile = ({ run, controls }: Capped): JSX.Element => {
   );
 };
 
-const roles = (run: State): string => {
+const roles = (run: State, fixed: boolean): string => {
   const [task, proposal, judge] = [totals(run, "task"), totals(run, "proposal"), totals(run, "judge")];
   const parts = [
     `task ${money(task.cost)}`,
     ...(proposal.calls > 0 ? [`proposals ${money(proposal.cost)}`] : []),
     ...(judge.calls > 0 ? [`judge ${money(judge.cost)}`] : []),
   ];
-  return parts.length > 1 ? parts.join(" · ") : run.budget_usd === null ? "no cap set" : "";
+  return parts.length > 1 ? parts.join(" · ") : run.budget_usd === null && fixed ? "no cap set" : "";
 };

@@ -528,13 +528,13 @@ export interface Failure {
 /** What `op` asked for is done; `text` says more where an event alone would not. */
 export interface Done {
   readonly t: "k";
-  readonly op: "budget" | "cancel" | "closed" | "concurrency" | "drop" | "evaluate" | "pause" | "pin" | "report" | "reset" | "resume" | "snapshot" | "stop";
+  readonly op: "budget" | "cancel" | "closed" | "concurrency" | "drop" | "evaluate" | "label" | "pause" | "pin" | "report" | "reset" | "resume" | "snapshot" | "stop";
   readonly text: string;
 }
 
 /** One request from the browser. */
 export interface Op {
-  readonly op: "budget" | "cancel" | "closed" | "concurrency" | "drop" | "evaluate" | "pause" | "pin" | "report" | "reset" | "resume" | "snapshot" | "stop";
+  readonly op: "budget" | "cancel" | "closed" | "concurrency" | "drop" | "evaluate" | "label" | "pause" | "pin" | "report" | "reset" | "resume" | "snapshot" | "stop";
   readonly now?: boolean;
   readonly candidate?: string;
   readonly pinned?: boolean;
@@ -543,6 +543,8 @@ export interface Op {
   readonly instruction?: string;
   readonly caps?: Readonly<Record<string, number>>;
   readonly n?: number;
+  readonly example?: string;
+  readonly comment?: string;
 }
 
 export type AnyEvent =
@@ -594,7 +596,8 @@ export type OpName =
   | "drop"
   | "evaluate"
   | "budget"
-  | "concurrency";
+  | "concurrency"
+  | "label";
 
 export const BLANK_CandidateView: CandidateView = {
   id: "",
