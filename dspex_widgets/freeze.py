@@ -35,7 +35,7 @@ from dspex_widgets.look import (
 )
 from dspex_widgets.markup import Markup, plain, tag
 from dspex_widgets.numbers import clock
-from dspex_widgets.tables import candidates_table, models_table
+from dspex_widgets.tables import candidates_table, failures_table, models_table
 from dspex_widgets.views import (
     Instruction,
     Row,
@@ -119,6 +119,7 @@ def as_html(state: RunState) -> str:
         _header(state),
         tag("div", *map(_tile, tiles(state)), style="display:flex;flex-wrap:wrap;gap:10px;margin:12px 0"),
         tag("div", *columns, style="display:flex;flex-wrap:wrap;gap:0 12px;align-items:flex-start"),
+        *failures_table(state),
         models_table(state),
         _events(state),
         style="font-size:13px;line-height:1.45;max-width:1120px;padding:4px 0",

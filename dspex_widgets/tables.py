@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from dspex.runs.state import RunState
 from dspex_widgets.describe import short
+from dspex_widgets.failures import failures
 from dspex_widgets.health import ModelRow, models
 from dspex_widgets.look import BAD, DIM, GOOD, LINE, SMALL, WARN, bar, card, more
 from dspex_widgets.markup import Markup, tag
-from dspex_widgets.numbers import plural
 from dspex_widgets.views import Row, has_origins, rows
 
 ROWS = 12
@@ -23,6 +23,7 @@ CANDIDATES: Sequence[Column] = (
     ("id", "left"), ("score", "right"), ("95%", "right"), ("n", "right"), ("what", AFTER), ("from", "left"),
     ("cost", "right"),
 )  # fmt: skip
+FAILURES: Sequence[Column] = (("times", "right"), ("error", AFTER), ("what the last one said", "left"))
 QUIET = ("95%", "n", "from")
 MODELS: Sequence[Column] = (
     ("model", "left"), ("in flight", "right"), ("calls", "right"), ("cached", "right"), ("p50 / p95", "right"),
@@ -36,16 +37,31 @@ def candidates_table(state: RunState) -> Markup:
     listed = [_candidate(row, columns) for row in rows(state, ROWS)]
     if not listed:
         return card("Candidates", tag("div", "No candidate was proposed.", style=f"{SMALL};{DIM}"))
-    said = [*more(len(state.candidates) - ROWS), *_failed(state)]
-    rest = [tag("div", line, style=f"{SMALL};{DIM};padding:4px 5px 0 5px") for line in said]
-    return card("Candidates", _table(columns, listed), *rest)
+    return card("Candidates", _table(columns, listed), *map(_below, more(len(state.candidates) - ROWS)))
 
 
-def _failed(state: RunState) -> list[str]:
-    """Return the line that says how failures are tried again: the buttons are gone by then."""
-    if not (state.over and state.errors):
+def failures_table(state: RunState) -> list[Markup]:
+    """Return the card that says why examples failed; none where none did."""
+    listed = failures(state)
+    if not listed:
         return []
-    return [f"{plural(state.errors, 'failure')}: run.retry_failed() tries again what failed, and only that."]
+    lines = [
+        tag(
+            "tr",
+            _cell("td", row.count, "right"),
+            _cell("td", row.kind, AFTER, f"color:{BAD}", wrap=True),
+            _cell("td", row.text, "left", wrap=True, widest=""),
+            style="background:transparent",
+        )
+        for row in listed
+    ]
+    # How they are tried again is said in words: the buttons are gone by then.
+    again = "run.retry_failed() tries again what failed, and only that." if state.over else ""
+    return [card("Why examples failed", _table(FAILURES, lines), *map(_below, filter(None, [again])))]
+
+
+def _below(line: str) -> Markup:
+    return tag("div", line, style=f"{SMALL};{DIM};padding:4px 5px 0 5px")
 
 
 def models_table(state: RunState) -> Markup:
@@ -109,9 +125,11 @@ def _candidate(row: Row, columns: Sequence[Column]) -> Markup:
     return tag("tr", *cells, style=f"background:{ground}")
 
 
-def _cell(name: str, content: str, align: str, more: str = "", wrap: bool = False) -> Markup:
+def _cell(
+    name: str, content: str, align: str, more: str = "", wrap: bool = False, widest: str = "max-width:260px"
+) -> Markup:
     lines = (
-        "white-space:normal;overflow-wrap:break-word;min-width:110px;max-width:260px"
+        f"white-space:normal;overflow-wrap:break-word;min-width:110px;{widest}"
         if wrap
         else "white-space:nowrap"
     )

@@ -123,15 +123,19 @@ async def stream(
                 first = first or result.cell.failure
                 _tell(task, result)
             if first is not None and scored == 0 and failed >= HOPELESS:
-                raise first
+                raise _given_up(first, f"The rest was given up: the first {failed} examples all failed.")
             yield result
             if first is not None and task.max_errors is not None and failed >= max(1, task.max_errors):
                 why = f"The rest was given up after {failed} of {scored + failed} failed (max_errors={task.max_errors})."
-                current().emit(Log(level="error", text=why))
-                first.add_note(why)
-                raise first
+                raise _given_up(first, why)
     if first is not None and scored == 0:
         raise first
+
+
+def _given_up(first: Exception, why: str) -> Exception:
+    current().emit(Log(level="error", text=why))
+    first.add_note(why)
+    return first
 
 
 @asynccontextmanager

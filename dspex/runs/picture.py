@@ -110,6 +110,16 @@ class PhaseView(msgspec.Struct, kw_only=True):
     state: Literal["running", "done"] = "running"
 
 
+class FailureView(msgspec.Struct, kw_only=True):
+    """Examples that failed for the same kind of reason."""
+
+    kind: str
+    """What an error says before its first colon: its class, mostly."""
+    count: int = 0
+    text: str = ""
+    """What the last one said after it."""
+
+
 class RunState(msgspec.Struct, kw_only=True):
     """The whole picture of a run after event `seq`."""
 
@@ -155,6 +165,8 @@ class RunState(msgspec.Struct, kw_only=True):
     """Examples scored or failed so far."""
     errors: int = 0
     """Examples that failed."""
+    failures: list[FailureView] = []
+    """Why they failed, by kind, the first dozen kinds; what failed for another reason is only counted."""
     columns: dict[str, int] = {}
     """The first examples that were seen, each with its place in the candidates' `cells`."""
     labels: int = 0

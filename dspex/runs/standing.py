@@ -85,6 +85,7 @@ def steered(state: RunState, event: RunSteered) -> None:
             # What failed is told once more, scored or failed again.
             state.examples -= state.errors
             state.errors = 0
+            state.failures = []
             for candidate in state.candidates:
                 candidate.failed = 0
         case "pin" | "drop":

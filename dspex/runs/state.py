@@ -45,6 +45,7 @@ from dspex.runs.picture import (
     BestPoint,
     CandidateView,
     EndpointView,
+    FailureView,
     ModelView,
     PhaseView,
     RunState,
@@ -54,10 +55,12 @@ from dspex.runs.standing import CUT_SHORT, endpoint, paused, reopened, resumed, 
 
 __all__ = [
     "CANCELLED", "COLUMNS", "CUT_SHORT", "ENDED", "LOG_LENGTH", "BestPoint", "CandidateView", "EndpointView",
-    "ModelView", "PhaseView", "RunState", "Status", "apply", "fold",
+    "FailureView", "ModelView", "PhaseView", "RunState", "Status", "apply", "fold",
 ]  # fmt: skip
 
 LOG_LENGTH = 200
+FAILURES = 12
+"""Kinds of failures that are told apart."""
 COLUMNS = 60
 """Examples that the picture of examples by candidates shows."""
 STARTS_WITH = (
@@ -193,6 +196,8 @@ def _candidate(state: RunState, event: Event) -> None:
 def _example(state: RunState, event: ExampleScored) -> None:
     state.examples += 1
     state.errors += event.score is None
+    if event.score is None:
+        _failed(state, event.error)
     seen = state.candidate(event.candidate)
     if seen is None:
         return
@@ -204,6 +209,18 @@ def _example(state: RunState, event: ExampleScored) -> None:
     seen.n += 1
     seen.sum += event.score
     seen.mean = seen.sum / seen.n
+
+
+def _failed(state: RunState, error: str) -> None:
+    kind, _, text = error.partition(": ")
+    seen = next((failure for failure in state.failures if failure.kind == kind), None)
+    if seen is None:
+        if len(state.failures) >= FAILURES:
+            return
+        seen = FailureView(kind=kind)
+        state.failures.append(seen)
+    seen.count += 1
+    seen.text = text
 
 
 def _cell(state: RunState, seen: CandidateView, event: ExampleScored) -> None:

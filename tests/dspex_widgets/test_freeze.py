@@ -148,8 +148,16 @@ def test_text_says_the_result_and_nothing_that_changes():
 
 def test_failures_say_how_they_are_tried_again():
     """A frozen output has no button, so it names the method; a run without failures says nothing of it."""
-    assert "1 failure: run.retry_failed()" in Reader(as_html(a_state("rich"))).text
+    assert "run.retry_failed() tries again what failed" in Reader(as_html(a_state("rich"))).text
     assert "retry_failed" not in as_html(a_state("finished"))
+
+
+def test_failures_say_why():
+    """How many, of which kind, and what the last of them said; where none failed, nothing is said of it."""
+    text = Reader(as_html(a_state("evaluate"))).text
+    assert "Why examples failed" in text
+    assert "`openai` failed (503): overloaded, try again later." in text
+    assert "Why examples failed" not in as_html(a_state("finished"))
 
 
 def test_where_candidates_come_from_is_told_where_it_says_something():

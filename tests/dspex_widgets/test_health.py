@@ -10,6 +10,7 @@ import pytest
 
 from dspex.events.event import CandidateProposed, ExampleScored, RunStart
 from dspex.runs.state import fold
+from dspex_widgets.failures import failures
 from dspex_widgets.health import held, models
 from dspex_widgets.heat import heat, picture
 from tests.dspex_widgets.samples import GOLDEN, a_journal
@@ -22,13 +23,14 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES)
 def test_words_are_the_browsers(case: dict):
-    """Both languages show a run's models, holds and examples in the words of the golden file."""
+    """Both languages show a run's models, holds, failures and examples in the words of the golden file."""
     state = fold(a_journal(case["journal"])[: case["upto"]])
     assert held(state) == case["held"]
     rows = [msgspec.to_builtins(row) for row in models(state)]
     assert [
         {name: row[name] for name in wanted} for row, wanted in zip(rows, case["models"], strict=True)
     ] == case["models"]
+    assert [[row.count, row.kind, row.text] for row in failures(state)] == case["failures"]
     drawn = heat(state)
     told = (
         None if drawn is None else {"caption": drawn.caption, "lines": [list(line) for line in drawn.lines]}

@@ -130,6 +130,22 @@ def test_too_many_errors_end_the_evaluation_with_the_first() -> None:
     assert "The rest was given up after 2 of 4 failed (max_errors=2)." in told
 
 
+def test_where_nothing_succeeds_the_rest_is_given_up() -> None:
+    """Going on would only cost money; the log says so, and the error is the first."""
+    lm, transport = an_lm(lambda _: LMServerError("down"))
+    many = [dspex.Example(word=f"word {k}", kind="tool").with_inputs("word") for k in range(50)]
+    with dspex.context(lm=lm):
+        run = dspex.Evaluate(devset=many, metric=dspex.exact("kind"), num_threads=1).start(
+            dspex.Predict(Sort)
+        )
+        with pytest.raises(LMServerError, match="down"):
+            run.result()
+    assert "The rest was given up: the first 8 examples all failed." in [
+        event.text for event in run.events if isinstance(event, Log)
+    ]
+    assert len(transport.requests) < 50
+
+
 def test_without_a_limit_failures_are_counted_to_the_end() -> None:
     """As long as anything succeeds."""
     lm, _ = an_lm(lambda r: said("tool") if question(r) == "apple" else LMServerError("down"))

@@ -40,6 +40,7 @@ from dspex.events.event import (
 )
 from dspex.runs.latency import bucket_of, middle_of
 from dspex.runs.state import fold
+from dspex_widgets.failures import failures
 from dspex_widgets.health import held, models
 from dspex_widgets.heat import heat
 
@@ -245,6 +246,7 @@ def shown(name: str, events: list[AnyEvent], upto: int) -> dict[str, object]:
             }
             for row in models(state)
         ],
+        "failures": [[row.count, row.kind, row.text] for row in failures(state)],
         "heat": None if drawn is None else {"caption": drawn.caption, "lines": drawn.lines},
     }  # fmt: skip
 

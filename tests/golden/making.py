@@ -80,6 +80,15 @@ class Journal:
         )  # fmt: skip
         return cost
 
+    def _error(self, index: int) -> str:
+        kinds = (
+            "LMTimeoutError: `openai` did not answer within 60 s.",
+            "LMServerError: `openai` failed (503): overloaded, try again later.",
+            "Metric `right` raised KeyError: 'team'",
+            "LMTimeoutError",
+        )
+        return kinds[index % len(kinds)]
+
     def _seconds(self, role: LMRole) -> float:
         return round(self.pace.lognormvariate(-0.25, 0.45) * (3.5 if role == "proposal" else 1.0), 3)
 
@@ -102,7 +111,7 @@ class Journal:
             example = f"t{index + 1:03d}"
             if index in fails:
                 self.call(error="timeout")
-                self.emit(ExampleScored(candidate=candidate, example=example, error="LMTimeoutError"))
+                self.emit(ExampleScored(candidate=candidate, example=example, error=self._error(index)))
                 continue
             paid = self.call(cached=self.chance.random() < cached)
             cost += paid

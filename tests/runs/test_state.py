@@ -28,7 +28,7 @@ from dspex.events.event import (
     RunSteered,
     RunStopping,
 )
-from dspex.runs.state import COLUMNS, LOG_LENGTH, RunState, fold
+from dspex.runs.state import COLUMNS, FAILURES, LOG_LENGTH, RunState, fold
 
 JOURNALS = Path(__file__).parents[1] / "golden" / "journals"
 NAMES = sorted(path.stem for path in JOURNALS.glob("*.jsonl"))
@@ -154,6 +154,21 @@ def test_only_limits_that_fall_are_told() -> None:
     )
     assert [event.seq for event in state.log] == [2]
     assert [e.limit for e in state.endpoints] == [32]
+
+
+def test_failures_are_told_apart_by_kind_and_bounded() -> None:
+    """What stands before the first colon counts together, with the last words after it; a retry begins anew."""
+
+    def failed(seq: int, error: str) -> ExampleScored:
+        return ExampleScored(seq=seq, candidate="c1", example=f"e{seq}", error=error)
+
+    state = fold(failed(seq, f"LMServerError: try {seq}: later") for seq in (1, 2, 3))
+    assert [(one.kind, one.count, one.text) for one in state.failures] == [
+        ("LMServerError", 3, "try 3: later")
+    ]
+    state = fold((failed(seq, f"Kind{seq}: said") for seq in range(4, 60)), state)
+    assert (len(state.failures), state.errors) == (FAILURES, 59)
+    assert fold([RunSteered(seq=60, verb="retry")], state).failures == []
 
 
 def test_the_picture_of_examples_is_bounded() -> None:

@@ -10,6 +10,7 @@ import { endpoint, paused, reopened, resumed, steered } from "./steer.ts";
 
 const LOG_LENGTH = 200;
 const COLUMNS = 60;
+const FAILURES = 12;
 const CUT_SHORT = "the run ended first";
 const LIMITED = "rate_limit";
 const CANCELLED = "cancelled"; // a call that nobody needed any more: no fault of the model
@@ -177,7 +178,12 @@ const best = (state: State, event: Of<"best_changed">): State => {
 
 const example = (state: State, event: Of<"example_scored">): State => {
   const { score } = event;
-  const counted = { ...state, examples: state.examples + 1, errors: state.errors + (score === null ? 1 : 0) };
+  const counted: State = {
+    ...state,
+    examples: state.examples + 1,
+    errors: state.errors + (score === null ? 1 : 0),
+    failures: score === null ? failed(state.failures, event.error) : state.failures,
+  };
   if (!state.candidates.some((c) => c.id === event.candidate)) return counted;
   const columns = placed(state.columns, event.example);
   const column = own(columns, event.example);
@@ -188,6 +194,15 @@ const example = (state: State, event: Of<"example_scored">): State => {
     const [n, sum] = [seen.n + 1, seen.sum + score];
     return { cells, cost, n, sum, mean: sum / n };
   });
+};
+
+const failed = (failures: State["failures"], error: string): State["failures"] => {
+  const colon = error.indexOf(": ");
+  const [kind, text] = colon < 0 ? [error, ""] : [error.slice(0, colon), error.slice(colon + 2)];
+  const known = failures.some((it) => it.kind === kind);
+  if (!known && failures.length >= FAILURES) return failures;
+  const all = known ? failures : [...failures, { kind, count: 0, text }];
+  return all.map((it) => (it.kind === kind ? { kind, count: it.count + 1, text } : it));
 };
 
 const placed = (columns: State["columns"], name: string): State["columns"] => {

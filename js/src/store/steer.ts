@@ -76,7 +76,7 @@ export const steered = (state: State, event: Of<"run_steered">): State => {
     case "retry": {
       // What failed is told once more, scored or failed again.
       const candidates = state.candidates.map((seen) => ({ ...seen, failed: 0 }));
-      return { ...state, examples: state.examples - state.errors, errors: 0, candidates };
+      return { ...state, examples: state.examples - state.errors, errors: 0, failures: [], candidates };
     }
     case "pin":
       return candidate(state, args, () => ({ pinned: own(args, "pinned") === "false" ? "" : by }));

@@ -197,6 +197,17 @@ describe("words", () => {
     expect(root.querySelectorAll(".candidates td.warn").length).toBe(1);
   });
 
+  test("of failures say why, and nothing where none failed", async () => {
+    await draw(stateOf("evaluate"));
+    const rows = [...(named("table", "Why examples failed")?.querySelectorAll("tbody tr") ?? [])];
+    expect(rows.map((row) => [...row.children].map((cell) => cell.textContent))).toEqual([
+      ["1", "Metric `right` raised KeyError", "'team'"],
+      ["1", "LMServerError", "`openai` failed (503): overloaded, try again later."],
+    ]);
+    await draw(stateOf("finished"));
+    expect(named("table", "Why examples failed")).toBeNull();
+  });
+
   test("of where candidates come from are there when they say something", async () => {
     const heads = (): readonly (string | null)[] => [...root.querySelectorAll(".candidates th[scope=col]")].map((it) => it.textContent);
     await draw(stateOf("rich"));

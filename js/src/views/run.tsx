@@ -7,6 +7,7 @@ import type { State } from "../wire/decode.ts";
 import { Candidates } from "./candidates.tsx";
 import { Chart } from "./chart.tsx";
 import { Events } from "./events.tsx";
+import { Failures } from "./failures.tsx";
 import { Header } from "./header.tsx";
 import type { Controls } from "./header.tsx";
 import { Heat } from "./heat.tsx";
@@ -53,6 +54,7 @@ export const RunView = ({ run, controls, live = controls !== null }: Props): JSX
           />
         </div>
       </div>
+      <Failures run={run} />
       <Models run={run} controls={steer} live={live} />
       <Events run={run} />
     </section>

@@ -1,5 +1,6 @@
 /* What a person is shown of a run in words: tests/golden/shown.json holds this and Python's to the same. */
 import { describe, expect, test } from "vitest";
+import { failuresOf } from "../store/failures.ts";
 import { healthOf, held, listed, troubles } from "../store/health.ts";
 import { quantile } from "../store/latency.ts";
 import { fold } from "../store/reduce.ts";
@@ -15,6 +16,7 @@ interface Case {
   readonly upto: number;
   readonly held: string;
   readonly models: readonly object[];
+  readonly failures: readonly (readonly [string, string, string])[];
   readonly heat: { readonly caption: string; readonly lines: readonly (readonly [string, string])[] } | null;
 }
 
@@ -35,6 +37,9 @@ describe.each(CASES)("$journal up to $upto", ({ journal, upto, ...wanted }) => {
     });
     expect(rows).toEqual(wanted.models);
   });
+
+  test("has examples that failed for the same reasons", () =>
+    expect(failuresOf(run).map(({ count, kind, text }) => [count, kind, text])).toEqual(wanted.failures));
 
   test("has the same examples by candidates", () => {
     const drawn = cellsOf(run);

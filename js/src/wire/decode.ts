@@ -7,6 +7,7 @@ import {
   BLANK_EndpointView,
   BLANK_EVENTS,
   BLANK_ModelView,
+  BLANK_FailureView,
   BLANK_PhaseView,
   BLANK_RunState,
 } from "./types.ts";
@@ -82,6 +83,7 @@ export const decodeState = (raw: unknown): State => {
     lm: each(BLANK_ModelView, state.lm),
     endpoints: each(BLANK_EndpointView, state.endpoints),
     phases: each(BLANK_PhaseView, state.phases),
+    failures: each(BLANK_FailureView, state.failures),
     log: state.log.map(decodeEvent),
   };
 };

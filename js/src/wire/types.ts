@@ -458,6 +458,13 @@ export interface PhaseView {
   readonly state: "done" | "running";
 }
 
+/** Examples that failed for the same kind of reason. */
+export interface FailureView {
+  readonly kind: string;
+  readonly count: number;
+  readonly text: string;
+}
+
 /** The whole picture of a run after event `seq`. */
 export interface RunState {
   readonly run: string;
@@ -493,6 +500,7 @@ export interface RunState {
   readonly phases: readonly PhaseView[];
   readonly examples: number;
   readonly errors: number;
+  readonly failures: readonly FailureView[];
   readonly columns: Readonly<Record<string, number>>;
   readonly labels: number;
   readonly log: readonly AnyEvent[];
@@ -667,6 +675,12 @@ export const BLANK_PhaseView: PhaseView = {
   state: "running",
 };
 
+export const BLANK_FailureView: FailureView = {
+  kind: "",
+  count: 0,
+  text: "",
+};
+
 export const BLANK_RunState: RunState = {
   run: "",
   seq: 0,
@@ -701,6 +715,7 @@ export const BLANK_RunState: RunState = {
   phases: [],
   examples: 0,
   errors: 0,
+  failures: [],
   columns: {},
   labels: 0,
   log: [],
