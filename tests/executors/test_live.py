@@ -78,7 +78,7 @@ def test_widget_lives_while_a_worker_is_killed(client: Any, server: Server, note
 
     moments = [moment for moment, _ in page.grew]
     assert sum(moment < killed for moment in moments) >= 2
-    assert sum(killed < moment < back for moment in moments) >= 2
+    assert any(killed < moment < back for moment in moments), "a new process is there within a second or two"
     assert sum(moment > back for moment in moments) >= 2
     assert max(after - before for before, after in pairwise(moments)) < SILENCE
 
