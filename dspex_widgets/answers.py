@@ -66,8 +66,9 @@ class Table:
             return self.note
         table = [self.head, *self.rows]
         widths = [max(len(row[i]) for row in table) for i in range(len(self.head))]
+        numbers = self._numbers()
         aligned = [
-            [t.rjust(w) if n else t.ljust(w) for t, w, n in zip(row, widths, self._numbers(), strict=True)]
+            [t.rjust(w) if n else t.ljust(w) for t, w, n in zip(row, widths, numbers, strict=True)]
             for row in table
         ]
         lines = ["  ".join(row).rstrip() for row in aligned]
@@ -77,8 +78,9 @@ class Table:
         note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
         if note and not self.rows:
             return note
-        head = self._line("th", self.head)
-        body = "".join(self._line("td", row) for row in self.rows)
+        numbers = self._numbers()
+        head = _line("th", self.head, numbers)
+        body = "".join(_line("td", row, numbers) for row in self.rows)
         return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>{note}"
 
     def _numbers(self) -> list[bool]:
@@ -86,9 +88,10 @@ class Table:
         columns = zip(*self.rows, strict=True) if self.rows else ([] for _ in self.head)
         return [any(column) and all(_NUMBER.fullmatch(text) for text in column) for column in columns]
 
-    def _line(self, name: str, texts: Sequence[str]) -> str:
-        cells = (
-            f'<{name} style="text-align:{"right" if number else "left"}">{html.escape(text)}</{name}>'
-            for text, number in zip(texts, self._numbers(), strict=True)
-        )
-        return f"<tr>{''.join(cells)}</tr>"
+
+def _line(name: str, texts: Sequence[str], numbers: Sequence[bool]) -> str:
+    cells = (
+        f'<{name} style="text-align:{"right" if number else "left"}">{html.escape(text)}</{name}>'
+        for text, number in zip(texts, numbers, strict=True)
+    )
+    return f"<tr>{''.join(cells)}</tr>"

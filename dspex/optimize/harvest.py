@@ -103,19 +103,19 @@ async def _round(
 
 
 async def _attempt(plan: Harvest, row: Example, round_: int) -> dict[str, Example]:
-    teacher = plan.teacher.deepcopy()
+    teacher, own = plan.teacher.deepcopy(), row.digest
     paths = {id(predictor): path for path, predictor in teacher.named_predictors()}
     for predictor in teacher.predictors():
         # By content, since the fields of two rows may be arrays, which are not simply equal or not.
-        predictor.demos = [demo for demo in predictor.demos if Example(demo).digest != row.digest]
+        predictor.demos = [demo for demo in predictor.demos if Example(demo).digest != own]
         if round_:
             predictor.update_config(temperature=1.0, rollout_id=round_)
-    with within(f"bootstrap/{row.digest}"), trace.recording() as steps:
+    with within(f"bootstrap/{own}"), trace.recording() as steps:
         with context(**plan.settings):
             prediction = await teacher.acall(**dict(row.inputs().items()))
         if not await _passes(plan, row, prediction, steps):
             return {}
-    return _demos_of(steps, paths, random.Random(f"{plan.seed}/{row.digest}"))
+    return _demos_of(steps, paths, random.Random(f"{plan.seed}/{own}"))
 
 
 async def _passes(plan: Harvest, row: Example, prediction: Any, steps: Sequence[trace.Step]) -> bool:

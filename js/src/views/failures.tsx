@@ -19,8 +19,8 @@ export const Failures = ({ run }: { readonly run: State }): JSX.Element | null =
           </tr>
         </thead>
         <tbody>
-          {rows.map(({ count, kind, text }) => (
-            <tr key={kind}>
+          {rows.map(({ count, kind, text }, index) => (
+            <tr key={index}>
               <td class="num">{count}</td>
               <th scope="row" class="bad">{kind}</th>
               <td class="said">{text}</td>
